@@ -1,0 +1,99 @@
+// Addresses, prefixes and endpoints. An address is always 16 bytes; IPv4 is held IPv4-mapped
+// (::ffff:a.b.c.d, RFC 4291 section 2.5.5.2). Ports are in host byte order.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <compare>
+#include <cstdint>
+#include <cstring>
+#include <expected>
+#include <string>
+#include <string_view>
+
+namespace handfast {
+
+class Address {
+ public:
+  // The unspecified address. As a listener's local address it means "every address of ours".
+  constexpr Address() = default;
+
+  // `host_order` is the IPv4 address as a number: 198.18.0.1 is 0xc6120001.
+  static constexpr Address v4(std::uint32_t host_order) {
+    Address a;
+    a.bytes_[10] = 0xff;
+    a.bytes_[11] = 0xff;
+    for (int i = 0; i < 4; ++i) {
+      a.bytes_[static_cast<std::size_t>(12 + i)] =
+          static_cast<std::uint8_t>(host_order >> (24 - 8 * i));
+    }
+    return a;
+  }
+  static constexpr Address from_bytes(const std::array<std::uint8_t, 16>& bytes) {
+    Address a;
+    a.bytes_ = bytes;
+    return a;
+  }
+  // Parses dotted IPv4 or RFC 4291 IPv6 text. The error is one sentence naming the bad text.
+  static std::expected<Address, std::string> parse(std::string_view text);
+
+  constexpr bool is_v4() const {
+    const auto [high, low] = std::bit_cast<std::array<std::uint64_t, 2>>(bytes_);
+    return high == 0 && static_cast<std::uint32_t>(low) == kMappedPrefix;
+  }
+  // The IPv4 address as a number in host order; meaningful only when is_v4().
+  constexpr std::uint32_t v4_value() const {
+    return std::uint32_t{bytes_[12]} << 24 | std::uint32_t{bytes_[13]} << 16 |
+           std::uint32_t{bytes_[14]} << 8 | std::uint32_t{bytes_[15]};
+  }
+  constexpr bool is_unspecified() const { return *this == Address{} || *this == v4(0); }
+  // 224.0.0.0/4 and ff00::/8.
+  constexpr bool is_multicast() const {
+    return is_v4() ? (v4_value() >> 28) == 0xe : bytes_[0] == 0xff;
+  }
+  // 255.255.255.255; a subnet's directed broadcast is known only to its interface.
+  constexpr bool is_limited_broadcast() const { return is_v4() && v4_value() == 0xffffffff; }
+  constexpr bool is_loopback() const {
+    return is_v4() ? (v4_value() >> 24) == 127 : *this == from_bytes({0, 0, 0, 0, 0, 0, 0, 0,
+                                                                      0, 0, 0, 0, 0, 0, 0, 1});
+  }
+  constexpr const std::array<std::uint8_t, 16>& bytes() const { return bytes_; }
+  std::string to_string() const;
+
+  constexpr bool operator==(const Address&) const = default;
+  constexpr auto operator<=>(const Address&) const = default;
+
+ private:
+  // Bytes 8 to 11 of a mapped address (00 00 ff ff) as a little-endian number.
+  static constexpr std::uint32_t kMappedPrefix =
+      std::endian::native == std::endian::little ? 0xffff0000U : 0x0000ffffU;
+  std::array<std::uint8_t, 16> bytes_{};
+};
+
+// A network prefix. `length` counts bits of the written family: 0 to 32 for IPv4, 0 to 128 for IPv6.
+struct Prefix {
+  Address network;  // host bits may be set: "198.18.0.1/15" is an address and its network in one
+  std::uint8_t length = 0;
+
+  // Parses "ADDRESS/LENGTH"; a bare address means a full-length prefix.
+  static std::expected<Prefix, std::string> parse(std::string_view text);
+  bool contains(const Address& address) const;
+  // How many addresses lie inside, at most 2^63.
+  std::uint64_t size() const;
+  // The n-th address counted from the network's first; n < size().
+  Address nth(std::uint64_t n) const;
+  std::string to_string() const;
+  bool operator==(const Prefix&) const = default;
+};
+
+struct Endpoint {
+  Address address;
+  std::uint16_t port = 0;
+
+  // Parses "198.18.0.1:80" or "[2001:db8::1]:80".
+  static std::expected<Endpoint, std::string> parse(std::string_view text);
+  std::string to_string() const;
+  bool operator==(const Endpoint&) const = default;
+};
+
+}  // namespace handfast

@@ -1,0 +1,121 @@
+// Counters: what one worker has seen and done since it started, as plain numbers. A snapshot is
+// taken from any thread with Runtime::counters(); each value is exact for its worker, the set is
+// not one instant's.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace handfast {
+
+// X(name, meaning)
+#define HANDFAST_COUNTERS(X)                                                                     \
+  X(frames_received, "frames taken from the device")                                             \
+  X(frames_sent, "frames handed to the device")                                                  \
+  X(bytes_received, "bytes of those frames, Ethernet header included")                           \
+  X(bytes_sent, "bytes of those frames, Ethernet header included")                               \
+  X(syn_received, "TCP segments with SYN and no ACK")                                            \
+  X(syn_ack_received, "TCP segments with SYN and ACK")                                           \
+  X(ack_received, "TCP segments that only acknowledge")                                          \
+  X(data_received, "TCP segments with payload and no FIN")                                       \
+  X(fin_received, "TCP segments with FIN, payload or not")                                       \
+  X(rst_received, "TCP segments with RST")                                                       \
+  X(syn_sent, "TCP segments with SYN and no ACK")                                                \
+  X(syn_ack_sent, "TCP segments with SYN and ACK")                                               \
+  X(ack_sent, "TCP segments that only acknowledge")                                              \
+  X(data_sent, "TCP segments with payload and no FIN")                                           \
+  X(fin_sent, "TCP segments with FIN, payload or not")                                           \
+  X(rst_sent, "TCP segments with RST")                                                           \
+  X(payload_bytes_received, "payload bytes delivered to handlers, each once")                    \
+  X(payload_bytes_sent, "payload bytes sent, each once")                                         \
+  X(active_opens, "connections asked for with connect()")                                        \
+  X(passive_opens, "SYNs accepted into SYN-RECEIVED")                                            \
+  X(established_active, "connections of ours that reached ESTABLISHED")                          \
+  X(established_passive, "connections of a listener that reached ESTABLISHED")                   \
+  X(closed_finished, "connections that ended with both FINs acknowledged")                       \
+  X(closed_reset, "connections ended by the peer's RST")                                         \
+  X(closed_refused, "active opens answered by RST")                                              \
+  X(closed_timed_out, "connections given up: R2 or the user timeout passed")                     \
+  X(closed_aborted, "connections aborted by their handler or by a stop")                         \
+  X(closed_unreachable, "connections ended by an ICMP error")                                    \
+  X(syn_retransmitted, "SYNs sent again")                                                        \
+  X(syn_ack_retransmitted, "SYN-ACKs sent again")                                                \
+  X(data_retransmitted, "segments with payload sent again")                                      \
+  X(fin_retransmitted, "FINs without payload sent again")                                        \
+  X(fast_retransmits, "retransmissions started by duplicate ACKs")                               \
+  X(retransmission_timeouts, "times a retransmission timer ran out")                             \
+  X(zero_window_probes, "probes of a closed window")                                             \
+  X(out_of_order_kept, "segments kept until the gap before them closed")                         \
+  X(out_of_order_dropped, "segments beyond a gap dropped: the connection's bound was reached")   \
+  X(duplicate_segments, "segments wholly received before")                                       \
+  X(paws_rejected, "segments dropped by PAWS (RFC 7323 section 5)")                              \
+  X(challenge_acks, "challenge ACKs sent (RFC 5961)")                                            \
+  X(challenge_acks_limited, "challenge ACKs held back by their rate limit")                      \
+  X(half_open_expired, "SYN-RECEIVED given up: the third segment never came")                    \
+  X(half_open_refused, "SYNs dropped: the listener's or the stack's half-open bound was reached") \
+  X(connections_refused, "SYNs or handshakes dropped: no connection record was free")            \
+  X(ports_exhausted, "connect() calls that found no free source port")                           \
+  X(time_wait_entered, "closes that entered TIME-WAIT")                                          \
+  X(time_wait_kept, "TIME-WAIT records that lasted their full 2MSL")                             \
+  X(time_wait_reused, "TIME-WAIT records a newer SYN was let into (RFC 9293 3.6.1, RFC 6191)")   \
+  X(time_wait_cut_short, "TIME-WAIT records given up early: their table was full")               \
+  X(time_wait_answered, "segments answered from TIME-WAIT")                                      \
+  X(time_wait_restarted, "2MSL started again by a retransmitted FIN")                            \
+  X(no_packet_buffer, "frames not sent or SYNs not taken: the packet pool was dry")              \
+  X(handed_to_owner, "frames passed to the worker that owns their flow")                         \
+  X(taken_from_other, "frames passed to this worker by another")                                 \
+  X(hand_over_full, "frames dropped: the owner's queue was full")                                \
+  X(arp_requests_sent, "ARP requests sent")                                                      \
+  X(arp_replies_sent, "ARP replies sent")                                                        \
+  X(arp_received, "valid ARP packets received")                                                  \
+  X(neighbour_queue_dropped, "frames dropped while their next hop's address was unknown")        \
+  X(neighbour_unreachable, "next hops that answered no ARP request")                             \
+  X(no_route, "frames or opens without a route")                                                 \
+  X(icmp_echo_answered, "ICMP echo requests answered")                                           \
+  X(icmp_errors_received, "ICMP errors about TCP that matched a connection")                     \
+  X(icmp_errors_ignored, "ICMP errors not believed or not about a connection of ours")           \
+  X(drop_too_short, "frames shorter than their headers need")                                    \
+  X(drop_not_for_us_l2, "frames for another MAC address")                                        \
+  X(drop_vlan, "frames with another VLAN tag than the interface's")                              \
+  X(drop_ethertype, "frames of a protocol that is not spoken here")                              \
+  X(drop_arp_malformed, "ARP packets with wrong types, lengths or addresses")                    \
+  X(drop_ip_version, "IP packets whose version is not their EtherType's")                        \
+  X(drop_ip_header_length, "IPv4 headers with an impossible header length")                      \
+  X(drop_ip_total_length, "IPv4 packets with an impossible total length")                        \
+  X(drop_ip_checksum, "IPv4 headers with a bad checksum")                                        \
+  X(drop_ip_option, "IPv4 headers with a malformed option")                                      \
+  X(drop_ip_fragment, "IPv4 fragments: refused, not reassembled")                                \
+  X(drop_ip_source, "IP packets from an impossible source address")                              \
+  X(drop_ip_protocol, "IP packets of a protocol other than TCP and ICMP")                        \
+  X(drop_not_for_us_l3, "IP packets for another address, or broadcast and multicast TCP")        \
+  X(drop_icmp_malformed, "ICMP messages that are too short or have a bad checksum")              \
+  X(drop_tcp_header, "TCP headers with an impossible data offset")                               \
+  X(drop_tcp_checksum, "TCP segments with a bad checksum")                                       \
+  X(drop_tcp_port, "TCP segments from or to port 0")                                             \
+  X(drop_tcp_flags, "TCP segments with SYN and FIN, SYN and RST, or no flag at all")             \
+  X(drop_no_listener, "TCP segments to no connection and no listener (answered by RST)")
+
+struct Counters {
+#define HANDFAST_COUNTER_MEMBER(name, meaning) std::uint64_t name = 0;
+  HANDFAST_COUNTERS(HANDFAST_COUNTER_MEMBER)
+#undef HANDFAST_COUNTER_MEMBER
+
+  Counters& operator+=(const Counters& other) {
+#define HANDFAST_COUNTER_ADD(name, meaning) name += other.name;
+    HANDFAST_COUNTERS(HANDFAST_COUNTER_ADD)
+#undef HANDFAST_COUNTER_ADD
+    return *this;
+  }
+  bool operator==(const Counters&) const = default;
+
+  // Calls visit(std::string_view name, std::string_view meaning, std::uint64_t value) for each.
+  template <class Visitor>
+  void for_each(Visitor&& visit) const {
+#define HANDFAST_COUNTER_VISIT(name, meaning) \
+  visit(std::string_view{#name}, std::string_view{meaning}, name);
+    HANDFAST_COUNTERS(HANDFAST_COUNTER_VISIT)
+#undef HANDFAST_COUNTER_VISIT
+  }
+};
+
+}  // namespace handfast

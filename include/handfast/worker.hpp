@@ -1,0 +1,79 @@
+// Worker: one core's whole stack, as the application's code on that core sees it. Obtained from
+// the runtime (Application callbacks, post()) or from Connection::worker(). All calls belong to
+// the worker's own thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <expected>
+#include <optional>
+
+#include "handfast/connection.hpp"
+#include "handfast/counters.hpp"
+#include "handfast/handler.hpp"
+
+namespace handfast {
+
+struct ConnectOptions {
+  // The source address; without one, the interface's first address of the remote's family. Must be
+  // one of the interface's (MUST-43, MUST-44).
+  std::optional<Address> source;
+  std::uint16_t source_port = 0;  // 0: the stack chooses one whose answers reach this worker
+  std::uint64_t context = 0;      // first value of Connection::context()
+};
+
+// How many connections are in each of RFC 9293's states on one worker. `state_counts[i]` is that of
+// static_cast<State>(i); LISTEN counts listeners, CLOSED is always 0.
+using StateCounts = std::array<std::uint64_t, kStateCount>;
+
+class Worker {
+ public:
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // Accepts connections to `local`; an unspecified address means every address of ours. `handler` is
+  // borrowed until the worker stops. `address_in_use`: the same endpoint is listened on already.
+  // `not_our_address`, `invalid_address`, `too_many_listeners`. RFC 9293 section 3.10.1.
+  template <class H>
+  std::expected<void, Error> listen(const Endpoint& local, H& handler) {
+    return listen(local, &handler, kHandlerTable<H>);
+  }
+
+  // Stops accepting on `local`; connections already accepted live on.
+  void stop_listening(const Endpoint& local);
+
+  // Opens a connection; its SYN leaves at the end of the burst. `handler` is borrowed until its
+  // on_closed. Never calls the handler before returning. `no_connection_slot`: too many are open, try again
+  // after a close. `no_free_port`: try another source, or after 2MSL. `no_route`, `invalid_address`,
+  // `not_our_address`, `address_in_use` (an explicit source_port). Cost: one flow-table lookup per
+  // port tried. RFC 9293 section 3.10.1.
+  template <class H>
+  std::expected<Connection, Error> connect(const Endpoint& remote, H& handler,
+                                           const ConnectOptions& options = {}) {
+    return connect(remote, &handler, kHandlerTable<H>, options);
+  }
+
+  // The time of the current burst: the same throughout one callback.
+  Instant now() const;
+  unsigned id() const;
+  Counters counters() const;
+  // Walks all records: for reports, not for the data path.
+  StateCounts state_counts() const;
+  // Open connections (SYN-SENT to LAST-ACK), half-open ones and TIME-WAIT records now. O(1).
+  std::uint64_t open_count() const;
+  std::uint64_t half_open_count() const;
+  std::uint64_t time_wait_count() const;
+
+ private:
+  friend class stack::Stack;
+  explicit Worker(stack::Stack& stack) : stack_(&stack) {}
+
+  std::expected<void, Error> listen(const Endpoint& local, void* handler,
+                                    const HandlerTable& table);
+  std::expected<Connection, Error> connect(const Endpoint& remote, void* handler,
+                                           const HandlerTable& table,
+                                           const ConnectOptions& options);
+  stack::Stack* stack_;
+};
+
+}  // namespace handfast

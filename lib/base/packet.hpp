@@ -1,0 +1,112 @@
+// Packet: a handle on one frame's buffer, and the pool it comes from.
+//
+// A Packet is a plain value of 24 bytes that travels in burst arrays; whoever holds it owns the
+// buffer and must hand it on (to a queue, a device) or back to its pool, exactly once. What a
+// driver keeps about its buffers (an rte_mbuf, a simulator's block) stays behind `buffer`.
+// The design first put this record into the mbuf's private area; as a value it costs no third
+// cache line per frame and no conversion (docs/architecture.md, "Packets").
+//
+//   buffer start     data                   data + length          end of data room
+//        |  headroom  |   frame, `length`    |       tailroom       |
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/assert.hpp"
+
+namespace handfast::base {
+
+// A fresh packet has at least this much room before `data`; queues keep their links there.
+inline constexpr std::size_t kPacketHeadroom = 128;
+
+enum PacketFlag : std::uint8_t {
+  // Received: the device verified the checksum. Neither flag set means: verify it in software.
+  kIpChecksumGood = 1 << 0,
+  kL4ChecksumGood = 1 << 1,
+  kIpChecksumBad = 1 << 2,
+  kL4ChecksumBad = 1 << 3,
+  // To send: the device is to fill in the checksum. The l2/l3/l4 lengths are then set, and the
+  // TCP checksum field already holds the pseudo-header's sum.
+  kOffloadIpChecksum = 1 << 4,
+  kOffloadL4Checksum = 1 << 5,
+};
+
+struct Packet {
+  std::byte* data = nullptr;
+  void* buffer = nullptr;  // the driver's own; never looked into outside its driver
+  std::uint32_t length = 0;
+  std::uint8_t flags = 0;      // PacketFlag bits
+  std::uint8_t l2_length = 0;  // bytes; used only with an offload flag
+  std::uint8_t l3_length = 0;
+  std::uint8_t l4_length = 0;
+
+  std::span<const std::byte> bytes() const { return {data, length}; }
+};
+static_assert(sizeof(Packet) == 24);
+
+// A source of empty packets. One thread's own; both calls are in bulk so that the virtual call is
+// spread over a burst.
+class PacketPool {
+ public:
+  PacketPool() = default;
+  PacketPool(const PacketPool&) = delete;
+  PacketPool& operator=(const PacketPool&) = delete;
+  virtual ~PacketPool() = default;
+
+  // Fills `out` from its front; returns how many were filled, fewer than asked when running dry.
+  // Each has length 0, no flags, kPacketHeadroom before `data` and data_room() behind it.
+  virtual std::size_t allocate(std::span<Packet> out) = 0;
+  // Gives packets back, from this pool or from any other of the same driver.
+  virtual void free(std::span<const Packet> packets) = 0;
+  // Bytes from a fresh packet's `data` to the end of its buffer.
+  virtual std::size_t data_room() const = 0;
+};
+
+// A worker's stock of packets: single allocations and frees, in bulk towards the pool.
+class PacketCache {
+ public:
+  explicit PacketCache(PacketPool& pool) : pool_(&pool) {}
+  PacketCache(const PacketCache&) = delete;
+  PacketCache& operator=(const PacketCache&) = delete;
+  ~PacketCache() {
+    flush_freed();
+    pool_->free(std::span{fresh_}.first(fresh_count_));
+  }
+
+  // False when the pool is dry.
+  bool allocate(Packet& out) {
+    if (fresh_count_ == 0) [[unlikely]] {
+      fresh_count_ = pool_->allocate(fresh_);
+      if (fresh_count_ == 0) {
+        flush_freed();
+        fresh_count_ = pool_->allocate(fresh_);
+        if (fresh_count_ == 0) return false;
+      }
+    }
+    out = fresh_[--fresh_count_];
+    return true;
+  }
+  void free(const Packet& packet) {
+    freed_[freed_count_++] = packet;
+    if (freed_count_ == freed_.size()) flush_freed();
+  }
+  void flush_freed() {
+    if (freed_count_ == 0) return;
+    pool_->free(std::span{freed_}.first(freed_count_));
+    freed_count_ = 0;
+  }
+  std::size_t data_room() const { return pool_->data_room(); }
+
+ private:
+  static constexpr std::size_t kBulk = 32;
+  PacketPool* pool_;
+  std::size_t fresh_count_ = 0;
+  std::size_t freed_count_ = 0;
+  std::array<Packet, kBulk> fresh_{};
+  std::array<Packet, kBulk> freed_{};
+};
+
+}  // namespace handfast::base
