@@ -1,0 +1,93 @@
+// Interface: what one port is to the network: its addresses, ranges, routes, VLAN and MTU, checked
+// once at start and constant afterwards. It sends nothing and resolves nothing (see neighbours.hpp).
+// Made by the stack from its configuration; asked by the stack for each received frame (is_ours,
+// is_broadcast) and for each new connection (source_for, next_hop).
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/device.hpp"
+#include "handfast/address.hpp"
+#include "handfast/config.hpp"
+#include "handfast/error.hpp"
+#include "net/prefix_match.hpp"
+#include "wire/frame.hpp"
+
+namespace handfast::net {
+
+class Interface {
+ public:
+  // The error is one sentence naming the setting, its value and what would be right.
+  static std::expected<Interface, std::string> create(const InterfaceConfig& config,
+                                                      const base::DeviceInfo& device);
+
+  // One of our addresses, or inside an owned range. A range may reach over a network's broadcast
+  // address: ask is_broadcast() where that matters.
+  bool is_ours(const Address& address) const {
+    for (const PrefixMatch& range : ours_) {
+      if (range.contains(address)) return true;
+    }
+    return false;
+  }
+  // Limited or directed broadcast (RFC 1122 section 3.2.1.3), or multicast: no address for TCP,
+  // neither as a source nor as a destination (RFC 9293 MUST-57). A /31 has no broadcast address
+  // (RFC 3021), nor has a /32.
+  bool is_broadcast(const Address& address) const {
+    if (address.is_multicast() || address.is_limited_broadcast()) return true;
+    for (const Address& broadcast : directed_broadcasts_) {
+      if (broadcast == address) return true;
+    }
+    return false;
+  }
+
+  // The source for packets to `remote` (RFC 1122 section 3.3.4.3): our first address on the same
+  // network, else our first of the same family; nothing when there is none.
+  std::optional<Address> source_for(const Address& remote) const;
+
+  // Whose link address frames to `remote` need: its own when on-link, else the gateway of the
+  // longest matching route (RFC 1122 section 3.3.1.1). `no_route`: none matches, or `remote` is
+  // loopback, unspecified, broadcast, multicast or one of ours and so not to be seen on a link.
+  std::expected<Address, Error> next_hop(const Address& remote) const;
+  bool is_on_link(const Address& address) const;
+
+  wire::LinkFilter link_filter() const;
+  const base::MacAddress& mac() const { return mac_; }
+  std::uint16_t mtu() const { return mtu_; }  // bytes of IP packet
+  std::optional<std::uint16_t> vlan() const { return vlan_; }
+  std::uint8_t hop_limit() const { return hop_limit_; }
+  bool offload_ip_checksum() const { return offload_ip_checksum_; }
+  bool offload_tcp_checksum() const { return offload_tcp_checksum_; }
+
+  const Address& primary() const { return addresses_.front().network; }
+  // Our addresses as configured, each with its on-link network's length.
+  const std::vector<Prefix>& addresses() const { return addresses_; }
+
+ private:
+  struct RouteEntry {
+    PrefixMatch destination;
+    std::uint8_t length;
+    std::optional<Address> gateway;  // none: on-link
+  };
+
+  Interface() = default;
+  void add_addresses(const InterfaceConfig& config);
+  void add_routes(const InterfaceConfig& config);
+  std::expected<void, std::string> check_gateways(const InterfaceConfig& config) const;
+
+  std::vector<PrefixMatch> ours_;            // addresses first, then owned ranges
+  std::vector<Address> directed_broadcasts_;
+  std::vector<RouteEntry> routes_;           // longest first; on-link before a route as long
+  std::vector<Prefix> addresses_;
+  base::MacAddress mac_{};
+  std::uint16_t mtu_ = 0;
+  std::optional<std::uint16_t> vlan_;
+  std::uint8_t hop_limit_ = 0;
+  bool offload_ip_checksum_ = false;
+  bool offload_tcp_checksum_ = false;
+};
+
+}  // namespace handfast::net

@@ -1,0 +1,215 @@
+// Neighbours: the link addresses of next hops, found by ARP (RFC 826) and kept by the state machine
+// of RFC 4861 section 7.3, so that Neighbour Discovery can join. It parses no frame and owns no
+// clock: the stack hands it ARP packets, asks for a link header per frame sent, and calls advance()
+// when next_deadline() has come. One worker's own; all memory is taken in the constructor.
+//
+//                queue()               reply              30 s
+//   UNRESOLVED ----------> INCOMPLETE -------> REACHABLE ------> STALE
+//     ^    ^                   |                  ^   ^            | link_header()
+//     |    | 1 s       3 requests, no reply       |   +---learn----+
+//     |    +----- FAILED <-----+                  +---learn----+   v
+//     +------------------------ 3 unicast probes, no reply --- PROBE
+//
+// The RFC's DELAY is left out: it waits for a hint from TCP that spares the probe, and one unicast
+// ARP request every 30 s for a neighbour in use is not worth a hint on every acknowledgement.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/counter.hpp"
+#include "base/device.hpp"
+#include "base/flow_key.hpp"
+#include "base/packet.hpp"
+#include "handfast/address.hpp"
+#include "handfast/time.hpp"
+#include "net/frame_sink.hpp"
+#include "net/interface.hpp"
+#include "wire/arp.hpp"
+#include "wire/ethernet.hpp"
+
+namespace handfast::net {
+
+// Stable while pinned. Unpinned, it holds until the next call that may evict or expire an entry:
+// find_or_add, learn, receive_arp, advance.
+using NeighbourId = std::uint16_t;
+
+inline constexpr std::size_t kNeighboursMax = 4096;
+// RFC 1122 section 2.3.2.2 asks for one at least; a client that opens thousands of connections
+// through one gateway should not lose its first burst of SYNs.
+inline constexpr std::size_t kQueuedFramesMax = 256;        // of one entry
+inline constexpr std::size_t kQueuedFramesTotalMax = 1024;  // of all
+// RFC 1122 section 2.3.2.1: at most one request per second and destination.
+inline constexpr Duration kRequestInterval = std::chrono::seconds(1);
+// RFC 4861 section 10: MAX_MULTICAST_SOLICIT and MAX_UNICAST_SOLICIT.
+inline constexpr unsigned kRequestsMax = 3;
+inline constexpr unsigned kProbesMax = 3;
+// RFC 4861 section 10: REACHABLE_TIME.
+inline constexpr Duration kReachableTime = std::chrono::seconds(30);
+// An entry not used for so long is dropped. RFC 1122 section 2.3.2.1 asks for "on the order of a
+// minute" against stale mappings; here those are probed before that, so this only frees memory.
+inline constexpr Duration kUnusedTime = std::chrono::minutes(10);
+// After a failure no request is sent for so long; frames to that next hop are dropped meanwhile.
+inline constexpr Duration kFailureHoldOff = std::chrono::seconds(1);
+// Deadlines are rounded up to a multiple of this, which bounds how often advance() walks the table.
+inline constexpr Duration kNeighbourTick = std::chrono::milliseconds(10);
+
+class Neighbours {
+ public:
+  // All three are borrowed for life. `secret` keys the lookup.
+  Neighbours(const Interface& interface, FrameSink& sink, base::LiveCounters& counters,
+             const base::HashSecret& secret = {});
+  Neighbours(const Neighbours&) = delete;
+  Neighbours& operator=(const Neighbours&) = delete;
+  // Frees the frames still queued.
+  ~Neighbours();
+
+  // The entry of an on-link address; a new one starts UNRESOLVED and sends nothing. When full, an
+  // unpinned entry gives way, unresolved ones first; nothing when all are pinned.
+  // Cost: a hash lookup; when full, the walk described at kEvictionWindow.
+  std::optional<NeighbourId> find_or_add(const Address& next_hop, Instant now);
+  // A connection that keeps the id keeps the entry.
+  void pin(NeighbourId id);
+  void unpin(NeighbourId id);
+
+  // The finished link header of IPv4 frames to this neighbour, valid until the next call of any
+  // other function here; null while its address is unknown: queue() the frame. Use of a STALE entry
+  // returns the old header and sends a unicast probe (RFC 4861 section 7.3.3).
+  const wire::LinkHeader* link_header(NeighbourId id, Instant now) {
+    Entry& entry = entries_[id];
+    entry.last_used = now;
+    if (entry.state == State::reachable) [[likely]] return &entry.header;
+    return unconfirmed_header(entry, now);
+  }
+
+  // Takes a finished frame and keeps it until the address is known, when its first six bytes are
+  // patched and it is sent; frames leave in the order they came. Starts resolution if none is under
+  // way. Over kQueuedFramesMax the neighbour's oldest frame is dropped and counted (RFC 1122 section
+  // 2.3.2.2 wants the latest kept). In FAILED the frame is dropped at once.
+  void queue(NeighbourId id, const base::Packet& frame, Instant now);
+
+  // What an ARP packet's sender fields say (RFC 826, "merge"). Updates an existing entry and sends
+  // its queued frames; creates one only if the packet was for us, so that third parties' gossip
+  // fills no table. Ignored: addresses of ours, off-link ones, group MAC addresses. True when an
+  // entry was made or its link address set or changed: other workers should be told the same.
+  bool learn(const Address& address, const base::MacAddress& mac, Instant now, bool for_us);
+
+  // Learns from a valid ARP packet and answers requests for addresses of ours, owned ranges
+  // included; a probe from 0.0.0.0 (RFC 5227 section 2.1.1) is answered, not learned. A packet that
+  // claims an address of ours as its sender's is ignored: neither believed nor defended against.
+  // Returns what learn() did.
+  bool receive_arp(const wire::Arp& arp, Instant now);
+
+  // One ARP announcement (RFC 5227 section 2.3) for each of our addresses, so that neighbours with an
+  // older mapping learn ours. Not for owned ranges, which may have millions.
+  void announce();
+
+  // Never later than the first retry, failure or expiry that is due.
+  Instant next_deadline() const { return next_deadline_; }
+  void advance(Instant now);
+
+  // Visits each pinned neighbour that failed since the last call: visit(NeighbourId). Their
+  // connections may be told (EHOSTUNREACH elsewhere); nothing forces them to end.
+  template <class Visitor>
+  void take_failed(Visitor visit) {
+    for (std::size_t i = 0; untold_failures_ > 0 && i < touched_; ++i) {
+      if (!entries_[i].failure_untold) continue;
+      entries_[i].failure_untold = false;
+      --untold_failures_;
+      visit(static_cast<NeighbourId>(i));
+    }
+  }
+
+  std::size_t size() const { return size_; }
+  std::size_t queued_frames() const { return queued_total_; }
+
+ private:
+  enum class State : std::uint8_t {
+    free,
+    unresolved,  // known by its IP address only; nothing asked
+    incomplete,  // asked by broadcast
+    reachable,
+    stale,  // not confirmed for kReachableTime; the mapping is used, and use probes it
+    probe,  // asked by unicast; the old mapping is used meanwhile
+    failed,
+  };
+  using QueueIndex = std::uint16_t;
+  static constexpr QueueIndex kNoFrame = 0xffff;
+
+  struct Entry {
+    wire::LinkHeader header;
+    State state = State::free;
+    std::uint8_t requests_sent = 0;
+    bool failure_untold = false;
+    QueueIndex oldest = kNoFrame;
+    QueueIndex newest = kNoFrame;
+    std::uint16_t queued = 0;
+    std::uint32_t use_count = 0;
+    Instant last_used;
+    Instant deadline = Instant::never();
+    base::MacAddress mac{};
+    Address address;
+  };
+  struct QueuedFrame {
+    base::Packet frame;
+    QueueIndex next = kNoFrame;  // in its entry's queue, or in the free list
+  };
+
+  // A full table's eviction looks at so many entries from where the last one ended, and further only
+  // if all of those are pinned: a flood of new next hops must not cost a walk of the table each.
+  static constexpr std::size_t kEvictionWindow = 64;
+  static constexpr std::size_t kSlots = 2 * kNeighboursMax;  // half full at most
+  static_assert((kSlots & (kSlots - 1)) == 0);
+
+  // Entries and the index by address.
+  std::size_t home_slot(const Address& address) const;
+  std::optional<NeighbourId> find(const Address& address) const;
+  std::optional<NeighbourId> take_free_entry();
+  std::optional<NeighbourId> choose_victim();
+  void insert_slot(NeighbourId id);
+  void erase_slot(NeighbourId id);
+  void remove(NeighbourId id);
+
+  // The state machine.
+  const wire::LinkHeader* unconfirmed_header(Entry& entry, Instant now);
+  void become_reachable(Entry& entry, const base::MacAddress& mac, Instant now);
+  void ask(Entry& entry, State next, Instant now);
+  void fail(Entry& entry, Instant now);
+  void expire(NeighbourId id, Instant now);
+  void on_deadline(NeighbourId id, Instant now);
+  void arm(Entry& entry, Instant deadline);
+
+  // Queues of frames.
+  void append_frame(Entry& entry, const base::Packet& frame);
+  base::Packet take_oldest_frame(Entry& entry);
+  void drop_oldest_frame(Entry& entry);
+  void drop_frames(Entry& entry);
+  void release_frames(Entry& entry);
+
+  // ARP packets of our own.
+  bool send_arp(const wire::Arp& arp, const base::MacAddress& destination);
+  void send_request(const Entry& entry);
+  void send_reply(const wire::Arp& request);
+
+  const Interface* interface_;
+  FrameSink* sink_;
+  base::LiveCounters* counters_;
+  base::HashSecret secret_;
+  std::vector<Entry> entries_;       // kNeighboursMax
+  std::vector<std::uint16_t> slots_; // id + 1 by the address's hash, linear probing; 0 is empty
+  std::vector<NeighbourId> free_;    // ids freed again, to be used first
+  std::vector<QueuedFrame> frames_;  // kQueuedFramesTotalMax
+  QueueIndex free_frame_ = 0;
+  std::size_t queued_total_ = 0;
+  std::size_t size_ = 0;
+  std::size_t touched_ = 0;  // entries at or above this were never used
+  std::size_t pinned_ = 0;
+  std::size_t hand_ = 0;  // where the next eviction looks first
+  std::size_t untold_failures_ = 0;
+  Instant next_deadline_ = Instant::never();
+};
+
+}  // namespace handfast::net
