@@ -1,0 +1,48 @@
+// Frame: a received frame as far as Ethernet and IP go, checked: nothing behind parse_frame meets a
+// malformed header. What it does not know is which addresses are ours; lib/net decides that. The
+// stack calls it first for every packet, then the parser of the frame's kind.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/bytes.hpp"
+#include "base/packet.hpp"
+#include "handfast/address.hpp"
+#include "wire/drop.hpp"
+#include "wire/ethernet.hpp"
+
+namespace handfast::wire {
+
+using base::Bytes;
+
+enum class FrameKind : std::uint8_t { arp, icmp, tcp };
+
+struct Frame {
+  FrameKind kind;
+  bool link_broadcast;          // the destination MAC address was broadcast or multicast
+  std::uint8_t tos;             // DSCP and ECN
+  std::uint8_t hop_limit;       // TTL
+  std::uint8_t checksum_flags;  // the packet's PacketFlag bits
+  MacAddress source_mac;
+  Address source;  // unspecified for ARP, as is `destination`
+  Address destination;
+  // The ARP body, ICMP message or TCP segment: just what IP's total length says, without
+  // Ethernet's padding. Points into the packet.
+  Bytes payload;
+};
+
+// Which frames are meant for this interface.
+struct LinkFilter {
+  MacAddress mac{};
+  std::optional<std::uint16_t>
+      vlan;  // frames with this tag only; without one, untagged frames only
+};
+
+// Fills `out` from the packet's bytes, or says why the frame is to be dropped (`out` is then
+// unspecified). A tag with VLAN identifier 0 counts as none (IEEE 802.1Q priority tag). IPv4
+// options are checked and otherwise ignored (RFC 9293 MUST-50); fragments are refused. Cost: no
+// allocation, one read of the headers.
+Drop parse_frame(const base::Packet& packet, const LinkFilter& filter, Frame& out);
+
+}  // namespace handfast::wire

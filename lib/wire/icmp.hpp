@@ -1,0 +1,59 @@
+// ICMP for IPv4 (RFC 792): messages as a checked view, what an error message quotes of a TCP
+// segment of ours, and the echo reply. Whether an error is believed is not decided here.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/bytes.hpp"
+#include "base/seq.hpp"
+#include "handfast/address.hpp"
+#include "wire/drop.hpp"
+#include "wire/ethernet.hpp"
+#include "wire/ipv4.hpp"
+
+namespace handfast::wire {
+
+inline constexpr std::size_t kIcmpHeaderSize = 8;
+
+enum IcmpType : std::uint8_t {
+  kIcmpEchoReply = 0,
+  kIcmpDestinationUnreachable = 3,
+  kIcmpSourceQuench = 4,
+  kIcmpEchoRequest = 8,
+  kIcmpTimeExceeded = 11,
+  kIcmpParameterProblem = 12,
+};
+
+struct Icmp {
+  std::uint8_t type = 0;
+  std::uint8_t code = 0;
+  std::uint32_t rest = 0;  // bytes 4 to 7 as a number in host order
+  base::Bytes body;        // behind the 8 header bytes; points into the packet
+};
+
+// Reads a Frame's payload; the checksum is always verified.
+Drop parse_icmp(base::Bytes message, Icmp& out);
+
+// The segment an error message is about, as we sent it: source is our side.
+struct QuotedTcp {
+  Address source;
+  Address destination;
+  std::uint16_t source_port = 0;
+  std::uint16_t destination_port = 0;
+  base::Seq seq;
+};
+
+// Nothing unless the message is an error (Destination Unreachable, Source Quench, Time Exceeded,
+// Parameter Problem) that quotes a well-formed IPv4 header and at least the first 8 bytes of
+// a TCP segment.
+std::optional<QuotedTcp> parse_quoted_tcp(const Icmp& icmp);
+
+// Writes the whole frame of the answer to `request`; returns its length. `room` is how many bytes
+// there are at `at`; data beyond it is cut off (RFC 1122 section 3.2.2.6), and without room for the
+// headers nothing is written and 0 returned. `ip.protocol` is ignored. The request's body must not
+// overlap `at`.
+std::uint32_t emit_echo_reply(std::byte* at, const LinkHeader& link, const Ipv4Fields& ip,
+                              const Icmp& request, std::size_t room);
+
+}  // namespace handfast::wire
