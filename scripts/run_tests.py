@@ -1,0 +1,220 @@
+"""Builds Handfast in three ways and runs every test; started by scripts/test.
+
+Steps run in order, each under a heading. A step that cannot build counts as one failure and the
+others go on. The last line sums up: "N passed, N failed", and ", N skipped" when some were.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "interop"))
+from testbed import namespaces_of_run, remove_namespace  # noqa: E402
+
+JOBS = "2"
+STEP_SECONDS_MAX = 20 * 60
+# Tests that need the machine to themselves have steps of their own.
+ALONE = ["--no-suite", "interop", "--no-suite", "load"]
+
+
+@dataclass
+class Count:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    broken: list[str] = field(default_factory=list)
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        self.broken += other.broken
+
+
+@dataclass
+class Build:
+    directory: str
+    options: list[str]
+    compiler: str = "g++"
+
+
+GCC = Build("build", ["--buildtype=release"])
+CLANG = Build("build-clang", ["--buildtype=release", "-Dbench=false"], "clang++-19")
+SANITIZED = Build(
+    "build-asan",
+    ["--buildtype=debugoptimized", "-Db_sanitize=address,undefined", "-Dbench=false"],
+)
+
+
+def run(command, environment=None):
+    """True when it ended well. Its whole process group ends with it when it takes too long."""
+    print("+", " ".join(str(part) for part in command), flush=True)
+    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **(environment or {})},
+                               stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        return process.wait(timeout=STEP_SECONDS_MAX) == 0
+    except subprocess.TimeoutExpired:
+        print(f"took longer than {STEP_SECONDS_MAX} s", flush=True)
+        return False
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+
+
+def compile_in(build):
+    if not (ROOT / build.directory / "build.ninja").exists():
+        setup = ["meson", "setup", build.directory, *build.options]
+        if not run(setup, {"CXX": build.compiler}):
+            return False
+    return run(["ninja", "-C", build.directory, "-j", JOBS])
+
+
+def cases_of(entry, reports):
+    """A GoogleTest program counts once a case, anything else (or one that crashed) once."""
+    program = Path(entry["command"][0]).name if entry["command"] else ""
+    count = Count()
+    for report in reports.glob("*.json"):
+        if not program or not re.fullmatch(re.escape(program) + r"(_\d+)?\.json", report.name):
+            continue
+        summary = json.loads(report.read_text())
+        count.failed += summary["failures"] + summary["errors"]
+        count.skipped += summary["disabled"]
+        for suite in summary["testsuites"]:
+            count.skipped += sum(case["result"] == "SKIPPED" for case in suite["testsuite"])
+        count.passed += summary["tests"] - count.failed - count.skipped
+        report.unlink()
+    result = entry["result"]
+    if result in ("OK", "EXPECTEDFAIL"):
+        count.passed += count == Count()
+    elif result == "SKIP":
+        count = Count(skipped=1)
+    else:
+        count.failed += count.failed == 0
+        count.broken.append(entry["name"])
+    return count
+
+
+def meson_test(build, *arguments, environment=None):
+    log = ROOT / build.directory / "meson-logs" / "testlog.json"
+    log.unlink(missing_ok=True)
+    reports = Path(tempfile.mkdtemp(prefix="handfast-reports-"))
+    try:
+        ended_well = run(
+            ["meson", "test", "-C", build.directory, "--no-rebuild", "--print-errorlogs",
+             "--num-processes", JOBS, *arguments],
+            {"GTEST_OUTPUT": f"json:{reports}/", **(environment or {})})
+        count = Count()
+        for line in log.read_text().splitlines() if log.exists() else []:
+            count.add(cases_of(json.loads(line), reports))
+        if not ended_well and count.failed == 0:
+            count.add(Count(failed=1, broken=[f"meson test in {build.directory}"]))
+        return count
+    finally:
+        shutil.rmtree(reports)
+
+
+def build_and_test(build, *arguments, environment=None):
+    if not compile_in(build):
+        return Count(failed=1, broken=[f"build in {build.directory}"])
+    return meson_test(build, *arguments, environment=environment)
+
+
+def step_gcc():
+    return build_and_test(GCC, *ALONE)
+
+
+def step_clang():
+    return build_and_test(CLANG, *ALONE)
+
+
+def step_sanitizers():
+    return build_and_test(SANITIZED, *ALONE, "--timeout-multiplier", "5", environment={
+        "ASAN_OPTIONS": "detect_stack_use_after_return=1:abort_on_error=1",
+        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+    })
+
+
+def step_load():
+    return build_and_test(GCC, "--suite", "load")
+
+
+def step_interop():
+    if os.geteuid() != 0:
+        print("not root: the tests against Linux need network namespaces and are skipped")
+    return build_and_test(GCC, "--suite", "interop")
+
+
+STEPS = {
+    "gcc": ("GCC, release: build and all tests of one process", step_gcc),
+    "clang": ("Clang 19, release: build and the same tests", step_clang),
+    "sanitizers": ("GCC, ASan and UBSan: build and the same tests", step_sanitizers),
+    "load": ("Short runs of the load generator, their books checked", step_load),
+    "interop": ("Against Linux, in network namespaces", step_interop),
+}
+
+
+def huge_pages():
+    path = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
+    return path.read_text().strip() if path.exists() else "none"
+
+
+def leftovers(huge_pages_before):
+    """What the tests should have removed; it is removed now, and counts as a failure."""
+    count = Count()
+    for namespace in namespaces_of_run(os.environ["HANDFAST_TEST_RUN"]):
+        remove_namespace(namespace)
+        count.broken.append(f"namespace {namespace} was left behind")
+    if huge_pages() != huge_pages_before:
+        count.broken.append(f"huge pages: {huge_pages_before} before, {huge_pages()} now")
+    count.failed = len(count.broken)
+    count.passed = int(not count.broken)
+    return count
+
+
+def stop(number, _frame):
+    sys.exit(128 + number)  # an exception: every "finally" runs
+
+
+def main(names):
+    unknown = [name for name in names if name not in STEPS]
+    if unknown:
+        print(f"scripts/test: no step '{unknown[0]}'; there are: {' '.join(STEPS)}",
+              file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGHUP, stop)
+    # Marks the namespaces of this run; other runs on the machine are left alone.
+    os.environ["HANDFAST_TEST_RUN"] = str(os.getpid())
+    before = huge_pages()
+    total, lines = Count(), []
+    try:
+        for name in names or STEPS:
+            title, step = STEPS[name]
+            print(f"\n=== {title}", flush=True)
+            start = time.monotonic()
+            count = step()
+            total.add(count)
+            lines.append(f"{name:<12} {count.passed:>5} passed {count.failed:>4} failed "
+                         f"{count.skipped:>4} skipped {time.monotonic() - start:>6.0f} s")
+    finally:
+        total.add(leftovers(before))
+    print("\n=== Summary", *lines, sep="\n")
+    for broken in total.broken:
+        print("failed:", broken)
+    skipped = f", {total.skipped} skipped" if total.skipped else ""
+    print(f"{total.passed} passed, {total.failed} failed{skipped}")
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
