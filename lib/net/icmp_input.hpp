@@ -1,17 +1,16 @@
-// IcmpInput: what a received ICMP message asks of us (RFC 792, RFC 1122 section 3.2.2). It decides and
-// does nothing: the stack sends the echo reply, or finds the connection that an error is about and
-// believes it only if the quoted sequence number is in flight (RFC 5927 section 4.1).
-// Called by the stack for each ICMP message that wire has parsed and whose destination is known.
+// IcmpInput: what a received ICMP message asks of us (RFC 792, RFC 1122 section 3.2.2). It decides
+// and does nothing: the stack sends the echo reply, or finds the connection that an error is about
+// and believes it only if the quoted sequence number is in flight (RFC 5927 section 4.1). Called by
+// the stack for each ICMP message that wire has parsed and whose destination is known.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <variant>
 
-#include "handfast/address.hpp"
 #include "handfast/time.hpp"
 #include "net/interface.hpp"
 #include "net/token_bucket.hpp"
+#include "wire/frame.hpp"
 #include "wire/icmp.hpp"
 
 namespace handfast::net {
@@ -23,8 +22,10 @@ inline constexpr std::uint32_t kEchoBurstMax = 100;
 // An error about a TCP segment that came from one of our addresses.
 struct TcpError {
   enum class Kind : std::uint8_t {
-    unreachable_soft,   // may pass: type 3, all codes but 2 to 4 (RFC 1122 section 4.2.3.9)
-    unreachable_hard,   // type 3 codes 2 and 3: protocol or port unreachable
+    unreachable_soft,  // may pass: type 3, all codes but 2 to 4 (RFC 1122 section 4.2.3.9)
+    // Type 3 codes 2 and 3. Ends a connection that is not yet synchronized; for one that is, RFC
+    // 5927 section 5.2 takes it as soft.
+    unreachable_hard,
     packet_too_big,     // type 3 code 4 (RFC 1191)
     time_exceeded,      // type 11, soft
     parameter_problem,  // type 12, soft
@@ -32,15 +33,14 @@ struct TcpError {
   wire::QuotedTcp quoted;
   Kind kind = Kind::unreachable_soft;
   std::uint16_t next_hop_mtu = 0;  // of packet_too_big; 0 from a router older than RFC 1191
-  // A host that still says so is not believed to end a connection: RFC 5927 section 5.2.
-  bool is_hard() const { return kind == Kind::unreachable_hard; }
 };
 
 // An echo request that deserves an answer: wire::emit_echo_reply.
 struct AnswerEcho {};
 
-// Nothing is to be done, and nothing is wrong with the message: an echo reply, a source quench (MUST-55),
-// a redirect, an echo over the rate.
+// Nothing is to be done, and nothing is wrong with the message: an echo reply, an echo request over
+// the rate or to a broadcast address, a source quench (RFC 9293 MUST-55). A redirect too: RFC 1122
+// section 3.2.2.2 would have it change our routes, but anybody can forge one.
 struct IgnoreIcmp {};
 
 // An error that is malformed, or about another protocol or about no address of ours.
@@ -53,12 +53,12 @@ class IcmpInput {
   // `interface` is borrowed for life.
   explicit IcmpInput(const Interface& interface) : interface_(&interface) {}
 
-  // `source` and `destination` are of the IP packet that carried the message.
-  IcmpVerdict decide(const wire::Icmp& message, const Address& source, const Address& destination,
-                     Instant now);
+  // `frame` is the one that carried the message.
+  IcmpVerdict decide(const wire::Icmp& message, const wire::Frame& frame, Instant now);
 
  private:
-  bool may_answer_echo(const Address& source, const Address& destination, Instant now);
+  bool is_from_host_to_us(const wire::Frame& frame) const;
+  IcmpVerdict decide_error(const wire::Icmp& message, const wire::Frame& frame) const;
 
   const Interface* interface_;
   TokenBucket echoes_{kEchoPerSecondMax, kEchoBurstMax};

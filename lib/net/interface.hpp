@@ -1,7 +1,7 @@
 // Interface: what one port is to the network: its addresses, ranges, routes, VLAN and MTU, checked
-// once at start and constant afterwards. It sends nothing and resolves nothing (see neighbours.hpp).
-// Made by the stack from its configuration; asked by the stack for each received frame (is_ours,
-// is_broadcast) and for each new connection (source_for, next_hop).
+// once at start and constant afterwards. It sends nothing and resolves nothing (see
+// neighbours.hpp). Made by the stack from its configuration; asked by the stack for each received
+// frame (is_ours, is_broadcast) and for each new connection (source_for, next_hop).
 #pragma once
 
 #include <cstdint>
@@ -78,9 +78,9 @@ class Interface {
   void add_routes(const InterfaceConfig& config);
   std::expected<void, std::string> check_gateways(const InterfaceConfig& config) const;
 
-  std::vector<PrefixMatch> ours_;            // addresses first, then owned ranges
+  std::vector<PrefixMatch> ours_;  // addresses first, then owned ranges
   std::vector<Address> directed_broadcasts_;
-  std::vector<RouteEntry> routes_;           // longest first; on-link before a route as long
+  std::vector<RouteEntry> routes_;  // longest first; on-link before a route as long
   std::vector<Prefix> addresses_;
   base::MacAddress mac_{};
   std::uint16_t mtu_ = 0;

@@ -14,7 +14,7 @@
 // ARP request every 30 s for a neighbour in use is not worth a hint on every acknowledgement.
 #pragma once
 
-#include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -27,6 +27,7 @@
 #include "handfast/address.hpp"
 #include "handfast/time.hpp"
 #include "net/frame_sink.hpp"
+#include "net/held_frames.hpp"
 #include "net/interface.hpp"
 #include "wire/arp.hpp"
 #include "wire/ethernet.hpp"
@@ -40,8 +41,8 @@ using NeighbourId = std::uint16_t;
 inline constexpr std::size_t kNeighboursMax = 4096;
 // RFC 1122 section 2.3.2.2 asks for one at least; a client that opens thousands of connections
 // through one gateway should not lose its first burst of SYNs.
-inline constexpr std::size_t kQueuedFramesMax = 256;        // of one entry
-inline constexpr std::size_t kQueuedFramesTotalMax = 1024;  // of all
+inline constexpr std::uint16_t kQueuedFramesMax = 256;        // of one entry
+inline constexpr std::uint16_t kQueuedFramesTotalMax = 1024;  // of all
 // RFC 1122 section 2.3.2.1: at most one request per second and destination.
 inline constexpr Duration kRequestInterval = std::chrono::seconds(1);
 // RFC 4861 section 10: MAX_MULTICAST_SOLICIT and MAX_UNICAST_SOLICIT.
@@ -59,7 +60,8 @@ inline constexpr Duration kNeighbourTick = std::chrono::milliseconds(10);
 
 class Neighbours {
  public:
-  // All three are borrowed for life. `secret` keys the lookup.
+  // All three are borrowed for life; the sink is used by the destructor too. `secret` keys the
+  // lookup.
   Neighbours(const Interface& interface, FrameSink& sink, base::LiveCounters& counters,
              const base::HashSecret& secret = {});
   Neighbours(const Neighbours&) = delete;
@@ -68,7 +70,8 @@ class Neighbours {
   ~Neighbours();
 
   // The entry of an on-link address; a new one starts UNRESOLVED and sends nothing. When full, an
-  // unpinned entry gives way, unresolved ones first; nothing when all are pinned.
+  // unpinned entry gives way, unresolved ones first; nothing when all are pinned, and none for an
+  // IPv6 address, which ARP cannot resolve.
   // Cost: a hash lookup; when full, the walk described at kEvictionWindow.
   std::optional<NeighbourId> find_or_add(const Address& next_hop, Instant now);
   // A connection that keeps the id keeps the entry.
@@ -76,35 +79,41 @@ class Neighbours {
   void unpin(NeighbourId id);
 
   // The finished link header of IPv4 frames to this neighbour, valid until the next call of any
-  // other function here; null while its address is unknown: queue() the frame. Use of a STALE entry
-  // returns the old header and sends a unicast probe (RFC 4861 section 7.3.3).
+  // other function here; null while its address is unknown: emit the frame with
+  // placeholder_header() and queue() it. Use of a STALE entry returns the old header and sends a
+  // unicast probe, through the sink and at once (RFC 4861 section 7.3.3).
   const wire::LinkHeader* link_header(NeighbourId id, Instant now) {
     Entry& entry = entries_[id];
     entry.last_used = now;
-    if (entry.state == State::reachable) [[likely]] return &entry.header;
+    if (entry.state == State::reachable) [[likely]]
+      return &entry.header;
     return unconfirmed_header(entry, now);
   }
 
+  // As long as every link header of this interface, with a destination to be patched.
+  const wire::LinkHeader& placeholder_header() const { return placeholder_; }
+
   // Takes a finished frame and keeps it until the address is known, when its first six bytes are
   // patched and it is sent; frames leave in the order they came. Starts resolution if none is under
-  // way. Over kQueuedFramesMax the neighbour's oldest frame is dropped and counted (RFC 1122 section
-  // 2.3.2.2 wants the latest kept). In FAILED the frame is dropped at once.
+  // way. Over a bound the neighbour's oldest frame is dropped and counted (RFC 1122 section 2.3.2.2
+  // wants the latest kept), or this one if it holds none. In FAILED this frame is dropped at once.
   void queue(NeighbourId id, const base::Packet& frame, Instant now);
 
   // What an ARP packet's sender fields say (RFC 826, "merge"). Updates an existing entry and sends
   // its queued frames; creates one only if the packet was for us, so that third parties' gossip
-  // fills no table. Ignored: addresses of ours, off-link ones, group MAC addresses. True when an
-  // entry was made or its link address set or changed: other workers should be told the same.
+  // fills no table. False when it cannot be true or used: an address of ours, off-link or no
+  // host's, a MAC address that is a group's or zero. When true, every other worker has to be told
+  // (with `for_us` false): each has a table of its own, and only one receives the packet.
   bool learn(const Address& address, const base::MacAddress& mac, Instant now, bool for_us);
 
   // Learns from a valid ARP packet and answers requests for addresses of ours, owned ranges
   // included; a probe from 0.0.0.0 (RFC 5227 section 2.1.1) is answered, not learned. A packet that
   // claims an address of ours as its sender's is ignored: neither believed nor defended against.
-  // Returns what learn() did.
+  // Returns what learn() did. The caller counts arp_received.
   bool receive_arp(const wire::Arp& arp, Instant now);
 
-  // One ARP announcement (RFC 5227 section 2.3) for each of our addresses, so that neighbours with an
-  // older mapping learn ours. Not for owned ranges, which may have millions.
+  // One ARP announcement (RFC 5227 section 2.3) for each of our addresses, so that neighbours with
+  // an older mapping learn ours. Not for owned ranges, which may have millions.
   void announce();
 
   // Never later than the first retry, failure or expiry that is due.
@@ -124,7 +133,7 @@ class Neighbours {
   }
 
   std::size_t size() const { return size_; }
-  std::size_t queued_frames() const { return queued_total_; }
+  std::size_t queued_frames() const { return held_.size(); }
 
  private:
   enum class State : std::uint8_t {
@@ -136,30 +145,28 @@ class Neighbours {
     probe,  // asked by unicast; the old mapping is used meanwhile
     failed,
   };
-  using QueueIndex = std::uint16_t;
-  static constexpr QueueIndex kNoFrame = 0xffff;
 
-  struct Entry {
-    wire::LinkHeader header;
+  // What link_header() needs comes first and shares a cache line.
+  struct alignas(64) Entry {
+    wire::LinkHeader header{};
     State state = State::free;
-    std::uint8_t requests_sent = 0;
+    std::uint8_t requests_sent = 0;  // since the present question was first asked
     bool failure_untold = false;
-    QueueIndex oldest = kNoFrame;
-    QueueIndex newest = kNoFrame;
-    std::uint16_t queued = 0;
-    std::uint32_t use_count = 0;
     Instant last_used;
     Instant deadline = Instant::never();
+    std::uint32_t use_count = 0;
     base::MacAddress mac{};
+    HeldFrames::List held;
     Address address;
-  };
-  struct QueuedFrame {
-    base::Packet frame;
-    QueueIndex next = kNoFrame;  // in its entry's queue, or in the free list
+
+    bool has_link_address() const {
+      return state == State::reachable || state == State::stale || state == State::probe;
+    }
   };
 
-  // A full table's eviction looks at so many entries from where the last one ended, and further only
-  // if all of those are pinned: a flood of new next hops must not cost a walk of the table each.
+  // A full table's eviction looks at so many entries from where the last one ended, and further
+  // only if all of those are pinned: a flood of new next hops must not cost a walk of the table
+  // each.
   static constexpr std::size_t kEvictionWindow = 64;
   static constexpr std::size_t kSlots = 2 * kNeighboursMax;  // half full at most
   static_assert((kSlots & (kSlots - 1)) == 0);
@@ -169,6 +176,7 @@ class Neighbours {
   std::optional<NeighbourId> find(const Address& address) const;
   std::optional<NeighbourId> take_free_entry();
   std::optional<NeighbourId> choose_victim();
+  static bool gives_way_before(const Entry& a, const Entry& b);
   void insert_slot(NeighbourId id);
   void erase_slot(NeighbourId id);
   void remove(NeighbourId id);
@@ -177,19 +185,22 @@ class Neighbours {
   const wire::LinkHeader* unconfirmed_header(Entry& entry, Instant now);
   void become_reachable(Entry& entry, const base::MacAddress& mac, Instant now);
   void ask(Entry& entry, State next, Instant now);
+  void ask_again(Entry& entry, Instant now);
+  void forget_link_address(Entry& entry, Instant now);
   void fail(Entry& entry, Instant now);
-  void expire(NeighbourId id, Instant now);
+  void expire_if_unused(NeighbourId id, Instant now);
   void on_deadline(NeighbourId id, Instant now);
   void arm(Entry& entry, Instant deadline);
 
-  // Queues of frames.
-  void append_frame(Entry& entry, const base::Packet& frame);
-  base::Packet take_oldest_frame(Entry& entry);
-  void drop_oldest_frame(Entry& entry);
-  void drop_frames(Entry& entry);
-  void release_frames(Entry& entry);
+  // Frames waiting for a link address.
+  void hold(Entry& entry, const base::Packet& frame);
+  void drop(const base::Packet& frame);
+  void drop_held(Entry& entry);
+  void send_to(const Entry& entry, const base::Packet& frame);
 
   // ARP packets of our own.
+  bool is_believable(const Address& address, const base::MacAddress& mac) const;
+  // False when the pool was dry; a question is then asked again by its own timer.
   bool send_arp(const wire::Arp& arp, const base::MacAddress& destination);
   void send_request(const Entry& entry);
   void send_reply(const wire::Arp& request);
@@ -198,12 +209,11 @@ class Neighbours {
   FrameSink* sink_;
   base::LiveCounters* counters_;
   base::HashSecret secret_;
-  std::vector<Entry> entries_;       // kNeighboursMax
-  std::vector<std::uint16_t> slots_; // id + 1 by the address's hash, linear probing; 0 is empty
-  std::vector<NeighbourId> free_;    // ids freed again, to be used first
-  std::vector<QueuedFrame> frames_;  // kQueuedFramesTotalMax
-  QueueIndex free_frame_ = 0;
-  std::size_t queued_total_ = 0;
+  wire::LinkHeader placeholder_;
+  std::vector<Entry> entries_;        // kNeighboursMax
+  std::vector<std::uint16_t> slots_;  // id + 1 by the address's hash, linear probing; 0 is empty
+  std::vector<NeighbourId> free_;     // ids freed again, to be used first
+  HeldFrames held_;
   std::size_t size_ = 0;
   std::size_t touched_ = 0;  // entries at or above this were never used
   std::size_t pinned_ = 0;
