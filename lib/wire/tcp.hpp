@@ -45,8 +45,8 @@ struct TcpEmit {
 };
 
 // How many SACK blocks (RFC 2018 section 3) go into one header beside the other options.
-constexpr std::uint32_t sack_blocks_that_fit(const base::TcpOptions& options,
-                                             std::uint32_t other_bytes) {
+inline std::uint32_t sack_blocks_that_fit(const base::TcpOptions& options,
+                                          std::uint32_t other_bytes) {
   const std::uint32_t room =
       other_bytes + 4 > kTcpOptionsMax ? 0 : (kTcpOptionsMax - other_bytes - 4) / 8;
   return std::min<std::uint32_t>(options.sack_count, room);
@@ -54,7 +54,7 @@ constexpr std::uint32_t sack_blocks_that_fit(const base::TcpOptions& options,
 
 // Bytes of all options but SACK, padding included. The layout is Linux's: every option begins at
 // a multiple of 4 bytes, SACK-permitted taking the place of the two NOPs before timestamps.
-constexpr std::uint32_t fixed_options_length(const base::TcpOptions& options) {
+inline std::uint32_t fixed_options_length(const base::TcpOptions& options) {
   using enum base::TcpOptions::Present;
   std::uint32_t length = 0;
   if (options.has(kMss)) length += 4;
@@ -68,7 +68,7 @@ constexpr std::uint32_t fixed_options_length(const base::TcpOptions& options) {
 }
 
 // Bytes of the TCP header that emit_tcp writes for these options: 20 to 60.
-constexpr std::uint32_t tcp_header_length(const base::TcpOptions& options) {
+inline std::uint32_t tcp_header_length(const base::TcpOptions& options) {
   if (options.present == 0 && options.sack_count == 0) return kTcpHeaderSize;
   const std::uint32_t fixed = fixed_options_length(options);
   const std::uint32_t blocks = sack_blocks_that_fit(options, fixed);
