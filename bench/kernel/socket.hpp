@@ -1,0 +1,72 @@
+// Sockets of the kernel for the two programs beside this file: an owned descriptor, IPv4 endpoints,
+// an epoll instance and a stop flag set by SIGINT and SIGTERM. Handfast itself has no use for it.
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/epoll.h>
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+
+namespace handfast::bench {
+
+// Ends the program with one line on stderr and exit code 2: `what` and the text of errno.
+[[noreturn]] void fail(const std::string& what);
+
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Descriptor() { reset(); }
+
+  int get() const { return fd_; }
+  void reset();
+
+ private:
+  int fd_ = -1;
+};
+
+// "127.0.0.1:8000".
+sockaddr_in parse_endpoint(const std::string& text);
+
+// A range of source addresses, "127.1.0.0/16", dealt out in turn; the first and the last one of a
+// range (its network and broadcast addresses) are left out where there are others.
+class SourceRange {
+ public:
+  explicit SourceRange(const std::string& text);
+  sockaddr_in next();
+
+ private:
+  std::uint32_t first_ = 0;
+  std::uint32_t count_ = 1;
+  std::uint32_t position_ = 0;
+};
+
+class Poller {
+ public:
+  Poller();
+  // `data` comes back with each event of `fd`.
+  void add(int fd, std::uint32_t events, void* data);
+  void modify(int fd, std::uint32_t events, void* data);
+  // Waits up to `timeout_ms`; a signal ends the wait with no events.
+  std::span<const epoll_event> wait(int timeout_ms);
+
+ private:
+  Descriptor epoll_;
+  std::array<epoll_event, 512> events_{};
+};
+
+void stop_on_signals();
+bool stop_requested();
+// Keeps this thread on one CPU; a negative number leaves it free.
+void pin_to_cpu(int cpu);
+
+}  // namespace handfast::bench

@@ -1,0 +1,120 @@
+"""tcpdump on Linux's interface, and what its file says of one connection."""
+
+import struct
+import time
+from dataclasses import dataclass
+
+from testbed import HANDFAST, LINK, eventually
+
+FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+
+
+@dataclass(frozen=True)
+class Segment:
+    sender: str  # "linux" or "handfast"
+    flags: int
+    seq: int
+    ack: int
+    length: int  # payload bytes
+    frame: bytes
+
+    def kind(self):
+        names = [name for bit, name in ((SYN, "SYN"), (FIN, "FIN"), (RST, "RST"), (ACK, "ACK"))
+                 if self.flags & bit]
+        return "-".join(names)
+
+    def end(self):
+        """The sequence number after this segment; SYN and FIN count as one each."""
+        counted = self.length + bool(self.flags & SYN) + bool(self.flags & FIN)
+        return (self.seq + counted) % 2**32
+
+
+def read_records(data):
+    """The frames of a pcap file; a record that is still being written is left out."""
+    order = "<" if data[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else ">"
+    offset = 24
+    while offset + 16 <= len(data):
+        captured = struct.unpack_from(order + "I", data, offset + 8)[0]
+        offset += 16
+        if offset + captured > len(data):
+            return
+        yield data[offset:offset + captured]
+        offset += captured
+
+
+def parse_frame(frame, port):
+    """The TCP segment in an Ethernet frame if `port` is at either end, or None."""
+    if len(frame) < 54 or frame[12:14] != b"\x08\x00" or frame[23] != 6:
+        return None
+    total = struct.unpack_from("!H", frame, 16)[0]
+    tcp = 14 + (frame[14] & 15) * 4
+    source, destination, seq, ack, offset, flags = struct.unpack_from("!HHIIBB", frame, tcp)
+    if port not in (source, destination):
+        return None
+    # Handfast's end also has the load's source addresses; Linux's has just one.
+    from_handfast = frame[26:30] == bytes(int(part) for part in HANDFAST.split("."))
+    return Segment("handfast" if from_handfast else "linux", flags, seq, ack,
+                   14 + total - tcp - (offset >> 4) * 4, frame[:14 + total])
+
+
+class Capture:
+    """Records from entry to exit; segments() reads what there is, at any time."""
+
+    def __init__(self, bed, port):
+        self.bed, self.port = bed, port
+        self.file = bed.folder / f"{port}-{time.monotonic_ns()}.pcap"
+        self.process = None
+
+    def __enter__(self):
+        self.process = self.bed.start(
+            self.bed.linux, "tcpdump", "-i", LINK, "-U", "--immediate-mode", "-Z", "root",
+            "-w", str(self.file), f"tcp port {self.port}")
+        self.bed.wait_for_output(self.process, "listening on")
+        return self
+
+    def __exit__(self, *_):
+        self.bed.stop(self.process)
+
+    def segments(self):
+        found = (parse_frame(frame, self.port) for frame in read_records(self.file.read_bytes()))
+        return [segment for segment in found if segment]
+
+    def wait_for(self, condition):
+        """Waits until condition(segments) holds; the segments either way."""
+        eventually(lambda: condition(self.segments()))
+        return self.segments()
+
+
+def of_kind(segments, sender, flag):
+    return [segment for segment in segments if segment.sender == sender and segment.flags & flag]
+
+
+def acknowledged(segments, fin):
+    """True when the other end's last word covers this FIN."""
+    answers = [segment for segment in segments
+               if segment.sender != fin.sender and segment.flags & ACK]
+    return bool(answers) and answers[-1].ack == fin.end()
+
+
+def check_orderly(segments, opener, first_closer):
+    """Raises unless it is the textbook's order: SYN, SYN-ACK, ACK ... FIN each way, both
+    acknowledged, no reset, nothing sent twice that opens or closes."""
+    other = {"linux": "handfast", "handfast": "linux"}
+    story = "\n".join(f"{s.sender:>8} {s.kind():<8} seq {s.seq} ack {s.ack} length {s.length}"
+                      for s in segments)
+
+    def check(condition, message):
+        if not condition:
+            raise AssertionError(f"{message}:\n{story}")
+
+    check([(s.sender, s.kind()) for s in segments[:3]] ==
+          [(opener, "SYN"), (other[opener], "SYN-ACK"), (opener, "ACK")],
+          "not a three-way handshake")
+    check(segments[2].ack == segments[1].end(), "the third segment acknowledges something else")
+    check(not [s for s in segments if s.flags & RST], "a reset")
+    fins = [s for s in segments if s.flags & FIN]
+    check([s.sender for s in fins] == [first_closer, other[first_closer]],
+          f"not one FIN of each end, {first_closer}'s first")
+    check(all(acknowledged(segments, fin) for fin in fins), "a FIN without its acknowledgement")
+    check(segments[-1].sender == first_closer and segments[-1].length == 0,
+          "the last ACK is not the first closer's")
