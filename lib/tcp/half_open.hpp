@@ -1,0 +1,74 @@
+// HalfOpen: SYN-RECEIVED of a passive open, in one cache line. It answers the SYN, sends the
+// SYN-ACK again while the third segment is missing, and becomes a full Tcb only when that segment
+// has come. LISTEN's own decision is here too, since it makes these.
+#pragma once
+
+#include <optional>
+
+#include "base/flow_key.hpp"
+#include "base/segment.hpp"
+#include "tcp/handshake_options.hpp"
+#include "tcp/parameters.hpp"
+
+namespace handfast::tcp {
+
+struct HalfOpen {
+  base::FlowKey key;
+  std::uint32_t generation;  // the slab's
+  union {
+    Seq irs;
+    std::uint32_t next_free;  // the slab's
+  };
+  Seq iss;
+  std::uint32_t ts_recent;
+  struct {
+    Tick deadline;
+    Tick filed;
+  } timer;  // the wheel's
+  std::uint16_t peer_mss;
+  std::uint8_t retransmits;
+  std::uint8_t window_shift : 4;
+  bool window_scaling : 1;
+  bool timestamps : 1;
+  bool scheduled : 1;    // the stack's: a SYN-ACK is waiting to be sent
+  bool prove_alive : 1;  // a plain ACK is to be sent instead (RFC 9293 3.10.7.4 first step)
+
+  Seq rcv_nxt() const { return irs + 1; }
+};
+static_assert(sizeof(HalfOpen) == 64);
+
+// LISTEN (RFC 9293 section 3.10.7.2).
+enum class ListenVerdict : std::uint8_t { ignore, reset, open };
+ListenVerdict listen_segment_arrives(const base::Segment& seg);
+
+// Fills a fresh record from an acceptable SYN; the SYN-ACK is then to be sent.
+void open_half(HalfOpen& half, const base::FlowKey& key, const base::Segment& syn, Seq iss,
+               const Context& context);
+
+// SYN-RECEIVED of a passive open (RFC 9293 section 3.10.7.4), for the caller to act on.
+enum class HalfOpenVerdict : std::uint8_t {
+  ignore,
+  acknowledge,     // outside the window: <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>
+  answer_again,    // the same SYN once more: our SYN-ACK was lost
+  reset,           // it acknowledges what was never sent: answer with reset_for()
+  back_to_listen,  // RST, or another SYN, inside the window: drop the record
+  establish,       // make it a Tcb and let the segment arrive there
+};
+HalfOpenVerdict half_open_segment_arrives(const HalfOpen& half, const base::Segment& seg,
+                                          const Context& context);
+
+// The record's SYN-ACK, and the ACK of HalfOpenVerdict::acknowledge.
+base::Segment syn_ack_of(const HalfOpen& half, const Context& context);
+base::Segment ack_of(const HalfOpen& half, const Context& context);
+
+// When the record's timer ran out: the tick of the next one after sending the SYN-ACK again, or
+// nothing: it has lasted `syn_timeout` (MUST-22, MUST-23), drop it.
+std::optional<Tick> half_open_timed_out(HalfOpen& half, const Context& context);
+// The deadline after the first SYN-ACK.
+Tick first_half_open_deadline(const Context& context);
+
+// Makes the Tcb, in SYN-RECEIVED, its SYN-ACK sent. Its slab, wheel and stack fields are left
+// alone.
+void promote(Tcb& tcb, const HalfOpen& half, const Context& context);
+
+}  // namespace handfast::tcp

@@ -1,0 +1,29 @@
+// What a Tcb sends: called after the burst's callbacks, segment by segment, until there is nothing
+// more. Acknowledgements ride on data and FIN where they can; a pure ACK is the last resort.
+#pragma once
+
+#include <optional>
+
+#include "base/segment.hpp"
+#include "tcp/parameters.hpp"
+#include "tcp/tcb.hpp"
+
+namespace handfast::tcp {
+
+// The next segment due, counted as sent: the Tcb has moved on when this returns true. The payload
+// points into the send queue and is good until the next call on this Tcb.
+bool next_segment(Tcb& tcb, Context& context, base::Segment& out);
+
+// Whether next_segment() may have something: cheap, and never false when it has.
+bool has_output(const Tcb& tcb);
+
+// After the last next_segment() of a burst: arms the retransmission or persist timer as needed.
+void finish_output(Tcb& tcb, const Context& context);
+
+// RFC 5961 section 7's challenge ACK, and the answer to what is outside the window.
+base::Segment ack_of(Tcb& tcb, const Context& context);
+
+// The RST of ABORT, in the states that ask for one (RFC 9293 section 3.10.5).
+std::optional<base::Segment> reset_of_abort(const Tcb& tcb, const Context& context);
+
+}  // namespace handfast::tcp

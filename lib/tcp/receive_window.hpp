@@ -1,0 +1,53 @@
+// The receive window: the acceptability test, and how much to offer (RFC 9293 sections 3.4, 3.8.6).
+#pragma once
+
+#include <cstdint>
+
+#include "base/segment.hpp"
+#include "tcp/parameters.hpp"
+#include "tcp/tcb.hpp"
+
+namespace handfast::tcp {
+
+// RFC 9293 section 3.10.7.4, first step: the four cases of SEG.LEN and RCV.WND.
+constexpr bool is_acceptable(Seq seq, std::uint32_t len, Seq rcv_nxt, std::uint32_t rcv_wnd) {
+  if (len == 0) return rcv_wnd == 0 ? seq == rcv_nxt : seq.is_within(rcv_nxt, rcv_wnd);
+  if (rcv_wnd == 0) return false;
+  return seq.is_within(rcv_nxt, rcv_wnd) || (seq + (len - 1)).is_within(rcv_nxt, rcv_wnd);
+}
+inline bool is_acceptable(const base::Segment& seg, Seq rcv_nxt, std::uint32_t rcv_wnd) {
+  return is_acceptable(seg.seq, seg.len(), rcv_nxt, rcv_wnd);
+}
+
+// How far rcv_adv would move if an ACK went out now; 0 when the change is too small to be worth
+// telling (receiver's silly window avoidance, MUST-39). Never negative: the window does not shrink
+// (SHLD-14).
+inline std::uint32_t window_growth(const Tcb& tcb, const Parameters& p) {
+  const std::uint32_t room =
+      p.receive_buffer > tcb.receive_held ? p.receive_buffer - tcb.receive_held : 0;
+  const std::uint32_t offer = std::min(room, 65'535U << tcb.receive_shift);
+  const Seq edge = tcb.rcv_nxt + offer;
+  if (!edge.is_after(tcb.rcv_adv)) return 0;
+  const std::uint32_t growth = edge - tcb.rcv_adv;
+  const std::uint32_t least = std::min<std::uint32_t>(p.receive_buffer / 2, p.receive_mss);
+  return growth >= least ? growth : 0;
+}
+
+// Moves rcv_adv if it is worth it and returns the header's window field. Rounds up to the scale's
+// unit, so that what was promised stays promised.
+inline std::uint16_t advertise_window(Tcb& tcb, const Parameters& p) {
+  tcb.rcv_adv += window_growth(tcb, p);
+  const std::uint32_t unit = 1U << tcb.receive_shift;
+  const std::uint32_t field = std::min((tcb.rcv_wnd() + unit - 1) >> tcb.receive_shift, 65'535U);
+  tcb.rcv_adv = base::later_of(tcb.rcv_adv, tcb.rcv_nxt + (field << tcb.receive_shift));
+  return static_cast<std::uint16_t>(field);
+}
+
+// The window's field in a SYN is never scaled (RFC 7323 section 2.2).
+inline std::uint16_t advertise_syn_window(Tcb& tcb, const Parameters& p) {
+  const std::uint32_t offer = std::min(p.receive_buffer, 65'535U);
+  tcb.rcv_adv = base::later_of(tcb.rcv_adv, tcb.rcv_nxt + offer);
+  return static_cast<std::uint16_t>(offer);
+}
+
+}  // namespace handfast::tcp

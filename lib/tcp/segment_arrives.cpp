@@ -1,0 +1,245 @@
+#include "tcp/segment_arrives.hpp"
+
+#include "tcp/arriving.hpp"
+#include "tcp/congestion/new_reno.hpp"
+#include "tcp/receive_window.hpp"
+#include "tcp/rtt.hpp"
+
+namespace handfast::tcp {
+
+using base::TcpOptions;
+
+// RFC 9293 section 3.10.7.4, step by step. The third step (security) has nothing to check, the
+// sixth (URG) nothing to do: urgent data is delivered in line.
+Arrival segment_arrives(Tcb& tcb, const base::Segment& seg, const base::Packet& packet,
+                        Context& context) {
+  Arriving step{tcb, seg, packet, context};
+  if (tcb.state == State::syn_sent) {
+    if (!step.in_syn_sent()) return step.out;
+  } else {
+    if (!step.check_timestamps()) return step.out;
+    if (!step.check_sequence_number()) return step.out;
+    if (!step.check_rst()) return step.out;
+    if (!step.check_syn()) return step.out;
+    if (!step.check_ack()) return step.out;
+  }
+  step.take_text();
+  step.take_fin();
+  return step.out;
+}
+
+void Arriving::close(CloseReason reason) {
+  tcb.state = State::closed;
+  out.closed = true;
+  out.reason = reason;
+}
+
+// RFC 7323 section 5.3: PAWS, and which TSval becomes TS.Recent.
+bool Arriving::check_timestamps() {
+  if (!tcb.timestamps || seg.has(base::kRst)) return true;
+  // Section 3.2: once negotiated, every segment carries it; one without is not of this connection.
+  if (!seg.options.has(TcpOptions::kTimestamps)) return false;
+  const auto hour = static_cast<std::uint16_t>(context.now.ns() / 3'600'000'000'000);
+  constexpr std::uint16_t kHoursValid = 24 * 24;  // section 5.5: 24 days
+  const auto age = static_cast<std::int32_t>(seg.options.ts_value - tcb.ts_recent);
+  if (age < 0 && static_cast<std::uint16_t>(hour - tcb.ts_recent_hour) < kHoursValid) {
+    ++context.counters.paws_rejected;
+    tcb.ack_pending = true;
+    return false;
+  }
+  if (seg.seq.is_at_or_before(tcb.last_ack_sent)) {
+    tcb.ts_recent = seg.options.ts_value;
+    tcb.ts_recent_hour = hour;
+  }
+  return true;
+}
+
+// First step.
+bool Arriving::check_sequence_number() {
+  // Simultaneous open: the peer's SYN once more, on its own or with the ACK of ours. It has been
+  // counted in RCV.NXT already; what follows it may be new.
+  if (tcb.state == State::syn_received && seg.has(base::kSyn) && seg.seq + 1 == tcb.rcv_nxt) {
+    if (!seg.has(base::kAck)) {
+      tcb.syn_pending = true;
+      return false;
+    }
+    seg.seq += 1;
+    window_is_unscaled = true;
+    seg.flags &= static_cast<std::uint8_t>(~base::kSyn);
+    tcb.ack_pending = true;
+  }
+  const std::uint32_t rcv_wnd = tcb.rcv_wnd();
+  // Our window is closed: no text is acceptable, but ACKs, RSTs and URGs are (MUST-66).
+  if (rcv_wnd == 0 && seg.seq == tcb.rcv_nxt && seg.len() > 0 && !seg.has(base::kSyn)) {
+    seg.payload = {};
+    seg.flags &= static_cast<std::uint8_t>(~base::kFin);
+    tcb.ack_pending = true;
+    return true;
+  }
+  if (!is_acceptable(seg, tcb.rcv_nxt, rcv_wnd)) {
+    if (seg.has(base::kRst)) return false;
+    if (seg.len() > 0 && (seg.seq + seg.len()).is_at_or_before(tcb.rcv_nxt)) {
+      ++context.counters.duplicate_segments;
+    }
+    tcb.ack_pending = true;
+    return false;
+  }
+  trim_to_window();
+  return true;
+}
+
+// "Trim off any portions that lie outside the window (including SYN and FIN)."
+void Arriving::trim_to_window() {
+  if (seg.seq.is_before(tcb.rcv_nxt) && !seg.has(base::kSyn)) {
+    const std::uint32_t old = tcb.rcv_nxt - seg.seq;
+    seg.payload = seg.payload.subspan(std::min<std::size_t>(old, seg.payload.size()));
+    seg.seq = tcb.rcv_nxt;
+  }
+  const std::uint32_t room = tcb.rcv_adv - seg.seq;
+  if (seg.payload.size() > room) {
+    seg.payload = seg.payload.first(room);
+    seg.flags &= static_cast<std::uint8_t>(~base::kFin);
+  }
+}
+
+// Second step, with RFC 5961 section 3.2: only the exact number resets.
+bool Arriving::check_rst() {
+  if (!seg.has(base::kRst)) return true;
+  if (seg.seq != tcb.rcv_nxt) {
+    out.challenge = true;
+    return false;
+  }
+  // A passive open's record never comes here in SYN-RECEIVED but to be established at once.
+  close(tcb.state == State::syn_received ? CloseReason::refused : CloseReason::reset);
+  return false;
+}
+
+// Fourth step, with RFC 5961 section 4.2.
+bool Arriving::check_syn() {
+  if (!seg.has(base::kSyn)) return true;
+  out.challenge = true;
+  return false;
+}
+
+// Fifth step.
+bool Arriving::check_ack() {
+  if (!seg.has(base::kAck)) return false;
+  if (tcb.state == State::syn_received && !ack_in_syn_received()) return false;
+  if (!ack_is_acceptable()) return false;
+  // The peer lives and may keep its window closed for ever (MUST-37).
+  if (tcb.persisting || tcb.snd_wnd == 0) tcb.waiting_since = context.tick;
+  if (seg.ack.is_after(tcb.snd_una)) {
+    take_new_ack();
+  } else if (seg.ack == tcb.snd_una) {
+    take_duplicate_ack();
+  }
+  take_window();
+  return after_ack();
+}
+
+bool Arriving::ack_in_syn_received() {
+  if (!seg.ack.is_after(tcb.snd_una) || seg.ack.is_after(tcb.snd_max)) {
+    out.reset = true;
+    return false;
+  }
+  enter_established();
+  return true;
+}
+
+void Arriving::enter_established() {
+  tcb.state = tcb.fin_queued ? State::fin_wait_1 : State::established;
+  out.established = true;
+  tcb.snd_wnd = window();
+  tcb.max_snd_wnd = tcb.snd_wnd;
+  tcb.snd_wl1 = seg.seq;
+  tcb.snd_wl2 = seg.ack;
+  tcb.syn_pending = false;
+  const bool syn_lost = tcb.retransmits > 0;
+  constexpr std::uint32_t kRtoAfterLostSynUs = 3'000'000;  // RFC 6298 section 5.7
+  if (syn_lost) {
+    tcb.rto_us = std::min(kRtoAfterLostSynUs, context.parameters.rto_max_us);
+    tcb.timing = false;
+  }
+  if (!tcb.user_timeout_set) tcb.user_timeout = context.parameters.user_timeout;
+  new_reno::start(tcb, syn_lost);
+}
+
+// RFC 5961 section 5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT, or a challenge ACK.
+bool Arriving::ack_is_acceptable() {
+  if (seg.ack.is_after(tcb.snd_max) || seg.ack.is_before(tcb.snd_una - tcb.max_snd_wnd)) {
+    out.challenge = true;
+    return false;
+  }
+  return true;
+}
+
+void Arriving::take_new_ack() {
+  const std::uint32_t acked = seg.ack - tcb.snd_una;
+  tcb.snd_una = seg.ack;
+  while (QueuedPacket* const first = tcb.send_queue.front()) {
+    if (first->end().is_after(seg.ack)) break;
+    if (tcb.send_cursor == first) tcb.send_cursor = nullptr;
+    context.packets.free(tcb.send_queue.pop_front()->packet);
+    out.space_freed = true;
+  }
+  if (tcb.snd_nxt.is_before(seg.ack)) {
+    tcb.snd_nxt = seg.ack;
+    tcb.send_cursor = nullptr;
+  }
+  finish_rtt_measurement(tcb, seg.ack, context);
+  tcb.retransmits = 0;
+  tcb.retransmit_pending = false;
+  tcb.probe_pending = false;
+  tcb.persisting = false;
+  tcb.waiting_since = context.tick;
+  // RFC 6298 sections 5.2 and 5.3. Output arms it again for what is in flight.
+  tcb.retransmit_at = base::kNoTick;
+  if (new_reno::on_ack(tcb, acked)) tcb.retransmit_pending = true;
+}
+
+// RFC 5681 section 2: what counts as a duplicate acknowledgement.
+void Arriving::take_duplicate_ack() {
+  const bool same_window = window() == tcb.snd_wnd;
+  if (seg.len() != 0 || !same_window || tcb.in_flight() == 0) return;
+  if (new_reno::on_duplicate_ack(tcb)) {
+    tcb.retransmit_pending = true;
+    ++context.counters.fast_retransmits;
+  }
+}
+
+void Arriving::take_window() {
+  if (seg.ack.is_before(tcb.snd_una)) return;
+  const bool newer = tcb.snd_wl1.is_before(seg.seq) ||
+                     (tcb.snd_wl1 == seg.seq && tcb.snd_wl2.is_at_or_before(seg.ack));
+  if (!newer) return;
+  tcb.snd_wnd = window();
+  tcb.max_snd_wnd = std::max(tcb.max_snd_wnd, tcb.snd_wnd);
+  tcb.snd_wl1 = seg.seq;
+  tcb.snd_wl2 = seg.ack;
+  if (tcb.persisting && tcb.snd_wnd > 0) {
+    tcb.persisting = false;
+    tcb.retransmit_at = base::kNoTick;
+    tcb.retransmits = 0;
+  }
+}
+
+// What our FIN's acknowledgement does in each state.
+bool Arriving::after_ack() {
+  if (!tcb.fin_acked()) return tcb.state != State::closing && tcb.state != State::last_ack;
+  switch (tcb.state) {
+    case State::fin_wait_1:
+      tcb.state = State::fin_wait_2;
+      return true;
+    case State::closing:
+      tcb.state = State::time_wait;
+      out.time_wait = true;
+      return false;
+    case State::last_ack:
+      close(CloseReason::finished);
+      return false;
+    default:
+      return true;
+  }
+}
+
+}  // namespace handfast::tcp

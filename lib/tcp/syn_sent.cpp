@@ -1,0 +1,52 @@
+// SYN-SENT (RFC 9293 section 3.10.7.3), and what both of its ways out share.
+
+#include "tcp/arriving.hpp"
+#include "tcp/handshake_options.hpp"
+#include "tcp/receive_window.hpp"
+#include "tcp/rtt.hpp"
+
+namespace handfast::tcp {
+
+// True: ESTABLISHED now, and there may be text behind the SYN.
+bool Arriving::in_syn_sent() {
+  // First: ACK. SND.UNA is ISS here.
+  const bool with_ack = seg.has(base::kAck);
+  if (with_ack && (!seg.ack.is_after(tcb.snd_una) || seg.ack.is_after(tcb.snd_max))) {
+    out.reset = true;
+    return false;
+  }
+  // Second: RST. Without an acceptable ACK it may be anybody's.
+  if (seg.has(base::kRst)) {
+    if (with_ack) close(CloseReason::refused);
+    return false;
+  }
+  // Fourth: SYN. Fifth: neither SYN nor RST is dropped.
+  if (!seg.has(base::kSyn)) return false;
+  tcb.rcv_nxt = seg.seq + 1;
+  tcb.rcv_adv = tcb.rcv_nxt;
+  tcb.last_ack_sent = tcb.rcv_nxt;
+  tcb.ts_recent_hour = static_cast<std::uint16_t>(context.now.ns() / 3'600'000'000'000);
+  apply_offer(tcb, read_offer(seg.options, context.parameters), context);
+  // What our SYN promised stays promised.
+  (void)advertise_syn_window(tcb, context.parameters);
+  if (!with_ack) {
+    // Simultaneous open: answer <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>. Text is left to be sent again.
+    tcb.state = State::syn_received;
+    tcb.syn_pending = true;
+    return false;
+  }
+  finish_rtt_measurement(tcb, seg.ack, context);
+  tcb.snd_una = seg.ack;
+  tcb.snd_nxt = base::later_of(tcb.snd_nxt, seg.ack);
+  tcb.retransmit_at = base::kNoTick;
+  window_is_unscaled = true;
+  enter_established();
+  tcb.retransmits = 0;
+  tcb.ack_pending = true;
+  seg.seq += 1;
+  seg.flags &= static_cast<std::uint8_t>(~base::kSyn);
+  trim_to_window();
+  return true;
+}
+
+}  // namespace handfast::tcp

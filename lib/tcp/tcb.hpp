@@ -1,0 +1,132 @@
+// Tcb: the transmission control block of a connection from SYN-SENT, or from the third segment of
+// a passive open, to its last acknowledgement. Variables are RFC 9293's (section 3.3.1).
+//
+//   send:      SND.UNA        SND.NXT     SND.MAX     snd_end
+//   ------------|--------------|-----------|-----------|
+//    acknowledged  in flight      lost?      not sent
+//
+//   SND.NXT is pulled back to SND.UNA when the retransmission timer runs out; SND.MAX is the
+//   highest ever sent plus one, and what an ACK may acknowledge at most. snd_end is where queued
+//   data ends and a FIN takes its number.
+//
+//   receive:                 RCV.NXT                 rcv_adv
+//   ----------|----------------|-----------------------|
+//    taken      in receive_queue   RCV.WND, promised
+//
+// Not here: addresses of the link, listeners, timers' wheel. Those are the stack's.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "base/flow_key.hpp"
+#include "base/seq.hpp"
+#include "base/tick.hpp"
+#include "handfast/error.hpp"
+#include "tcp/packet_chain.hpp"
+
+namespace handfast {
+struct HandlerTable;
+}
+
+namespace handfast::tcp {
+
+using base::Seq;
+using base::Tick;
+
+struct Tcb {
+  // First line: what every arriving segment needs.
+  base::FlowKey key;
+  std::uint32_t generation;  // odd while in use, kept by the slab
+  Seq snd_una;
+  Seq snd_nxt;
+  Seq snd_max;
+  Seq rcv_nxt;
+  State state;
+  std::uint8_t duplicate_acks;
+  std::uint8_t retransmits;  // of the segment at SND.UNA
+  std::uint8_t snd_shift;    // Snd.Wind.Shift
+  // Second line.
+  Seq snd_end;
+  Seq rcv_adv;
+  Seq snd_wl1;
+  Seq snd_wl2;
+  std::uint32_t snd_wnd;      // bytes, already scaled
+  std::uint32_t max_snd_wnd;  // the largest the peer ever offered
+  std::uint32_t cwnd;         // bytes
+  std::uint32_t ssthresh;
+  Seq recover;  // RFC 6582
+  std::uint32_t srtt_us;
+  std::uint32_t rttvar_us;
+  std::uint32_t rto_us;
+  Seq rtt_seq;  // the number whose acknowledgement ends the measurement
+  std::uint32_t rtt_started_us;
+  std::uint32_t ts_recent;  // TS.Recent
+  Seq last_ack_sent;        // Last.ACK.sent
+  // Third line.
+  PacketChain send_queue;          // SND.UNA to snd_end
+  QueuedPacket* send_cursor;       // holds SND.NXT, or null: look for it
+  PacketChain receive_queue;       // in order, not yet taken by the handler
+  PacketChain reassembly;          // beyond a gap
+  std::uint32_t receive_held;      // bytes in receive_queue
+  std::uint16_t reassembly_count;  // packets in reassembly
+  std::uint16_t snd_mss;           // payload bytes of a full segment, options taken off
+  Tick retransmit_at;              // retransmission or persist, whichever `persisting` says
+  Tick waiting_since;              // when what is unanswered began to be so
+  Tick user_timeout;               // ticks
+  Tick app_timer_at;
+
+  bool ack_pending : 1;         // an ACK is owed
+  bool syn_pending : 1;         // SYN or SYN-ACK is to be sent, again or for the first time
+  bool fin_queued : 1;          // CLOSE was called: FIN takes number snd_end
+  bool retransmit_pending : 1;  // the segment at SND.UNA is to be sent again
+  bool probe_pending : 1;       // a zero-window probe is to be sent
+  bool persisting : 1;
+  bool timing : 1;            // rtt_seq is being timed
+  bool in_recovery : 1;       // fast recovery (RFC 6582)
+  bool timestamps : 1;        // negotiated
+  bool window_scaling : 1;    // negotiated
+  bool passive : 1;           // came from a listener
+  bool user_timeout_set : 1;  // by the application
+  bool fin_received : 1;      // RCV.NXT is past the peer's FIN
+  // The stack's.
+  bool announced : 1;          // on_open was called, or connect() returned it
+  bool peer_finish_told : 1;   // on_peer_finished was called
+  bool writable_wanted : 1;    // a send() was short
+  bool stalled : 1;            // on_data took less than offered: wait for resume_receive()
+  bool detached : 1;           // left the flow table; waits for its last event
+  bool scheduled : 1;          // stands in the list of connections to look at after the burst
+  bool resume_pending : 1;     // resume_receive() was called
+  bool aborted : 1;            // abort() was called
+  std::uint8_t receive_shift;  // Rcv.Wind.Shift
+  std::uint8_t extra_acks;     // duplicate ACKs owed for segments beyond a gap
+  CloseReason close_reason;
+  std::uint16_t neighbour;       // next hop
+  std::uint16_t ts_recent_hour;  // when ts_recent was set, for PAWS after idleness
+  struct {
+    Tick deadline;
+    Tick filed;
+  } timer;                     // the wheel's
+  void* handler;               // of the application, opaque here
+  const HandlerTable* events;  // how to call it
+  union {
+    std::uint64_t context;    // the application's word
+    std::uint32_t next_free;  // the slab's
+  };
+
+  std::uint32_t in_flight() const { return snd_max - snd_una; }
+  // Queued and not sent (again) yet.
+  std::uint32_t unsent() const { return snd_end - snd_nxt; }
+  // RCV.WND: what has been promised and not used.
+  std::uint32_t rcv_wnd() const { return rcv_adv - rcv_nxt; }
+  bool fin_sent() const { return fin_queued && snd_max.is_after(snd_end); }
+  bool fin_acked() const { return fin_queued && snd_una.is_after(snd_end); }
+  bool is_synchronized() const {
+    return state != State::syn_sent && state != State::syn_received && state != State::closed;
+  }
+};
+// With 7 bytes of flow table, 4 of timer wheel and 4 of the burst list: an idle connection costs
+// less than 256 bytes.
+static_assert(sizeof(Tcb) <= 240);
+
+}  // namespace handfast::tcp

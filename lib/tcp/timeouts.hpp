@@ -1,0 +1,22 @@
+// What the passing of time does to a Tcb (RFC 9293 section 3.10.8, RFC 6298 section 5).
+#pragma once
+
+#include "tcp/parameters.hpp"
+#include "tcp/tcb.hpp"
+
+namespace handfast::tcp {
+
+struct Timeouts {
+  bool gave_up = false;      // R2 or the user timeout has passed: Tcb::state is CLOSED
+  bool application = false;  // set_timer() has run out
+};
+
+// Handles all that is due; output may follow.
+Timeouts timer_expired(Tcb& tcb, Context& context);
+
+// When it is to be called next: none while the connection waits for nothing.
+inline Tick next_deadline(const Tcb& tcb) {
+  return base::earlier_of(tcb.retransmit_at, tcb.app_timer_at);
+}
+
+}  // namespace handfast::tcp
