@@ -1,0 +1,157 @@
+#include "net/icmp_input.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+namespace handfast::net {
+namespace {
+
+using namespace std::chrono_literals;
+
+const Address kOurs = Address::v4(0xc6120001);    // 198.18.0.1
+const Address kPeer = Address::v4(0xc6120002);    // 198.18.0.2
+const Address kRouter = Address::v4(0xc61200fe);  // 198.18.0.254
+const Address kSubnetBroadcast = Address::v4(0xc613ffff);
+
+class IcmpInputTest : public testing::Test {
+ protected:
+  IcmpInputTest() { quote(kOurs, wire::kProtocolTcp); }
+
+  // What a router quotes of a segment from `source` to the peer: 198.18.0.1:4660 to port 80.
+  void quote(const Address& source, std::uint8_t protocol) {
+    std::byte* tcp = wire::emit_ipv4(
+        quoted_.data(), {.source = source, .destination = kPeer, .protocol = protocol}, 40);
+    base::store_be16(tcp, 0x1234);
+    base::store_be16(tcp + 2, 80);
+    base::store_be32(tcp + 4, 0xfffffff0);
+  }
+  wire::Icmp message(std::uint8_t type, std::uint8_t code, std::uint32_t rest = 0) const {
+    return {.type = type, .code = code, .rest = rest, .body = quoted_};
+  }
+  static wire::Frame frame(const Address& source, const Address& destination) {
+    wire::Frame out{};
+    out.kind = wire::FrameKind::icmp;
+    out.source = source;
+    out.destination = destination;
+    return out;
+  }
+  IcmpVerdict decide(std::uint8_t type, std::uint8_t code, std::uint32_t rest = 0) {
+    return input_.decide(message(type, code, rest), frame(kRouter, kOurs), now_);
+  }
+  bool answers_echo(const wire::Frame& carrier) {
+    return std::holds_alternative<AnswerEcho>(
+        input_.decide(message(wire::kIcmpEchoRequest, 0), carrier, now_));
+  }
+
+  std::array<std::byte, 28> quoted_{};
+  Interface interface_ = Interface::create({.addresses = {Prefix{kOurs, 15}},
+                                            .owned_ranges = {Prefix{Address::v4(0xc6138000), 17}}},
+                                           {.mac = {2, 0, 0, 0, 0, 1}})
+                             .value();
+  IcmpInput input_{interface_};
+  Instant now_ = Instant::from_ns(1'000'000'000);
+};
+
+TEST_F(IcmpInputTest, EveryErrorHasItsKind) {
+  using Kind = TcpError::Kind;
+  struct Case {
+    std::uint8_t type;
+    std::uint8_t code;
+    Kind kind;
+  };
+  std::vector<Case> cases{{3, 2, Kind::unreachable_hard},  {3, 3, Kind::unreachable_hard},
+                          {3, 4, Kind::packet_too_big},    {11, 0, Kind::time_exceeded},
+                          {11, 1, Kind::time_exceeded},    {12, 0, Kind::parameter_problem},
+                          {3, 0, Kind::unreachable_soft},  {3, 1, Kind::unreachable_soft},
+                          {3, 255, Kind::unreachable_soft}};
+  for (std::uint8_t code = 5; code <= 15; ++code)
+    cases.push_back({3, code, Kind::unreachable_soft});
+  for (const Case& c : cases) {
+    const IcmpVerdict verdict = decide(c.type, c.code);
+    const auto* error = std::get_if<TcpError>(&verdict);
+    ASSERT_NE(error, nullptr) << int{c.type} << '/' << int{c.code};
+    EXPECT_EQ(error->kind, c.kind) << int{c.type} << '/' << int{c.code};
+    EXPECT_EQ(error->next_hop_mtu, 0);
+  }
+}
+
+TEST_F(IcmpInputTest, AnErrorSaysWhichSegmentItIsAbout) {
+  const auto error = std::get<TcpError>(decide(3, 3));
+  EXPECT_EQ(error.quoted.source, kOurs);
+  EXPECT_EQ(error.quoted.destination, kPeer);
+  EXPECT_EQ(error.quoted.source_port, 0x1234);
+  EXPECT_EQ(error.quoted.destination_port, 80);
+  EXPECT_EQ(error.quoted.seq.raw(), 0xfffffff0);
+}
+
+TEST_F(IcmpInputTest, PacketTooBigCarriesTheNextHopsMtu) {
+  EXPECT_EQ(std::get<TcpError>(decide(3, 4, 0xabcd0000 | 1400)).next_hop_mtu, 1400);
+  EXPECT_EQ(std::get<TcpError>(decide(3, 3, 1400)).next_hop_mtu, 0);
+}
+
+TEST_F(IcmpInputTest, SourceQuenchAndQueriesAreIgnored) {
+  constexpr std::uint8_t kOtherTypes[] = {0, 4, 5, 9, 10, 13, 14, 17, 18, 42, 255};
+  for (const std::uint8_t type : kOtherTypes) {
+    EXPECT_TRUE(std::holds_alternative<IgnoreIcmp>(decide(type, 0))) << int{type};
+  }
+}
+
+TEST_F(IcmpInputTest, ErrorsAboutWhatWeNeverSentAreNotBelieved) {
+  quote(kPeer, wire::kProtocolTcp);
+  EXPECT_TRUE(std::holds_alternative<DisbelieveIcmp>(decide(3, 3)));
+  quote(kOurs, 17);
+  EXPECT_TRUE(std::holds_alternative<DisbelieveIcmp>(decide(3, 3)));
+  quote(Address::v4(0xc6138005), wire::kProtocolTcp);  // inside the owned range
+  EXPECT_TRUE(std::holds_alternative<TcpError>(decide(3, 3)));
+}
+
+TEST_F(IcmpInputTest, ErrorsToOrFromBroadcastAreNotBelieved) {
+  for (wire::Frame carrier :
+       {frame(kRouter, kSubnetBroadcast), frame(kSubnetBroadcast, kOurs), frame(kRouter, kPeer)}) {
+    EXPECT_TRUE(
+        std::holds_alternative<DisbelieveIcmp>(input_.decide(message(3, 3), carrier, now_)));
+  }
+  wire::Frame by_link_broadcast = frame(kRouter, kOurs);
+  by_link_broadcast.link_broadcast = true;
+  EXPECT_TRUE(std::holds_alternative<DisbelieveIcmp>(
+      input_.decide(message(3, 3), by_link_broadcast, now_)));
+}
+
+TEST_F(IcmpInputTest, EchoIsAnsweredToUnicastOnly) {
+  EXPECT_TRUE(answers_echo(frame(kPeer, kOurs)));
+  EXPECT_TRUE(answers_echo(frame(kPeer, Address::v4(0xc6138005))));
+  // The owned range reaches over the network's broadcast address.
+  EXPECT_FALSE(answers_echo(frame(kPeer, kSubnetBroadcast)));
+  EXPECT_FALSE(answers_echo(frame(kPeer, Address::v4(0xffffffff))));
+  EXPECT_FALSE(answers_echo(frame(kPeer, kPeer)));
+  EXPECT_FALSE(answers_echo(frame(kSubnetBroadcast, kOurs)));
+  EXPECT_FALSE(answers_echo(frame(Address::v4(0), kOurs)));
+  wire::Frame by_link_broadcast = frame(kPeer, kOurs);
+  by_link_broadcast.link_broadcast = true;
+  EXPECT_FALSE(answers_echo(by_link_broadcast));
+}
+
+TEST_F(IcmpInputTest, EchoHasARate) {
+  const auto answered = [&](unsigned asked) {
+    unsigned count = 0;
+    for (unsigned i = 0; i < asked; ++i) count += answers_echo(frame(kPeer, kOurs)) ? 1 : 0;
+    return count;
+  };
+  EXPECT_EQ(answered(2 * kEchoBurstMax), kEchoBurstMax);
+  now_ = now_ + 10ms;
+  EXPECT_EQ(answered(2 * kEchoBurstMax), kEchoPerSecondMax / 100);
+  now_ = now_ + 10s;
+  EXPECT_EQ(answered(2 * kEchoBurstMax), kEchoBurstMax);
+}
+
+TEST(TokenBucket, AskingOftenEarnsNoLess) {
+  TokenBucket bucket(10, 1);
+  Instant now = Instant::from_ns(0);
+  unsigned taken = 0;
+  for (int i = 0; i < 1000; ++i, now = now + 7ms) taken += bucket.take(now) ? 1 : 0;
+  EXPECT_EQ(taken, 70U);  // the one it began with and ten for each of 6.9 s
+}
+
+}  // namespace
+}  // namespace handfast::net
