@@ -1,7 +1,7 @@
 #include "net/interface.hpp"
 
 #include <algorithm>
-#include <bit>
+#include <functional>
 #include <utility>
 
 namespace handfast::net {
@@ -155,17 +155,18 @@ Checked Interface::check_gateways(const InterfaceConfig& config) const {
 }
 
 void Interface::add_routes(const InterfaceConfig& config) {
-  for (const Prefix& address : addresses_) {
-    routes_.push_back({PrefixMatch{address}, address.length, std::nullopt});
-  }
-  for (const Route& route : config.routes) {
-    routes_.push_back({PrefixMatch{route.destination}, route.destination.length, route.gateway});
-  }
+  for (const Prefix& address : addresses_) add_route(address, std::nullopt);
+  for (const Route& route : config.routes) add_route(route.destination, route.gateway);
   if (config.gateway) {
     const Address any = config.gateway->is_v4() ? Address::v4(0) : Address{};
-    routes_.push_back({PrefixMatch{Prefix{any, 0}}, 0, config.gateway});
+    add_route(Prefix{any, 0}, config.gateway);
   }
-  std::ranges::stable_sort(routes_, std::ranges::greater{}, &RouteEntry::length);
+}
+
+void Interface::add_route(const Prefix& destination, const std::optional<Address>& gateway) {
+  const auto before = std::ranges::upper_bound(routes_, destination.length, std::ranges::greater{},
+                                               &RouteEntry::length);
+  routes_.insert(before, {PrefixMatch{destination}, destination.length, gateway});
 }
 
 std::optional<Address> Interface::source_for(const Address& remote) const {

@@ -76,6 +76,7 @@ class Interface {
   Interface() = default;
   void add_addresses(const InterfaceConfig& config);
   void add_routes(const InterfaceConfig& config);
+  void add_route(const Prefix& destination, const std::optional<Address>& gateway);
   std::expected<void, std::string> check_gateways(const InterfaceConfig& config) const;
 
   std::vector<PrefixMatch> ours_;  // addresses first, then owned ranges
