@@ -1,0 +1,166 @@
+#include "drivers/ethdev/port_setup.hpp"
+
+#include <fmt/format.h>
+#include <rte_ethdev.h>
+
+#include <algorithm>
+
+namespace handfast::drivers {
+namespace {
+
+constexpr std::uint64_t kRxChecksums = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
+constexpr std::uint64_t kTxChecksums = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
+constexpr std::uint64_t kRssFields = RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP;
+
+using Status = std::expected<void, std::string>;
+
+// One port on its way from "probed" to "started"; each step needs the one before it.
+class Setup {
+ public:
+  Setup(std::uint16_t id, const std::string& name, const PortOptions& options,
+        std::span<EthdevPool* const> pools)
+      : id_(id), name_(name), options_(options), pools_(pools) {}
+
+  Status run() {
+    Status status = inquire();
+    if (status) status = configure();
+    if (status) status = set_up_queues();
+    if (status) status = start();
+    return status;
+  }
+  base::DeviceInfo device_info(const base::MacAddress* mac) const;
+  bool has_rx_checksums() const { return (rx_offloads_ & kRxChecksums) != 0; }
+
+ private:
+  Status inquire();
+  Status configure();
+  Status set_up_queues();
+  Status start();
+  std::uint16_t queue_count() const { return static_cast<std::uint16_t>(pools_.size()); }
+  Status failed(const char* what, int code) const {
+    return std::unexpected(fmt::format("port {}: {}: {}", name_, what, rte_strerror(-code)));
+  }
+
+  std::uint16_t id_;
+  const std::string& name_;
+  const PortOptions& options_;
+  std::span<EthdevPool* const> pools_;
+  rte_eth_dev_info dev_{};
+  std::uint64_t rx_offloads_ = 0;
+  std::uint64_t tx_offloads_ = 0;
+  std::uint16_t rx_descriptors_ = 0;
+  std::uint16_t tx_descriptors_ = 0;
+};
+
+Status Setup::inquire() {
+  if (const int code = rte_eth_dev_info_get(id_, &dev_); code != 0) {
+    return failed("it does not describe itself", code);
+  }
+  const unsigned queues_max = std::min(dev_.max_rx_queues, dev_.max_tx_queues);
+  if (queue_count() > queues_max) {
+    return std::unexpected(
+        fmt::format("port {} has {} queues, {} workers need one each; use at most {}", name_,
+                    queues_max, queue_count(), queues_max));
+  }
+  if (dev_.max_mtu != 0 && options_.mtu > dev_.max_mtu) {
+    return std::unexpected(fmt::format("port {}: an MTU of {} is more than its {}", name_,
+                                       options_.mtu, dev_.max_mtu));
+  }
+  if (options_.rx_checksum_offload) rx_offloads_ = dev_.rx_offload_capa & kRxChecksums;
+  if (options_.tx_checksum_offload) tx_offloads_ = dev_.tx_offload_capa & kTxChecksums;
+  return {};
+}
+
+Status Setup::configure() {
+  rte_eth_conf conf{};
+  conf.rxmode.offloads = rx_offloads_;
+  conf.txmode.offloads = tx_offloads_;
+  if (options_.mtu != RTE_ETHER_MTU) conf.rxmode.mtu = options_.mtu;
+  const std::uint64_t rss_fields = dev_.flow_type_rss_offloads & kRssFields;
+  if (options_.rss && queue_count() > 1 && rss_fields != 0) {
+    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+    conf.rx_adv_conf.rss_conf.rss_hf = rss_fields;
+  }
+  if (const int code = rte_eth_dev_configure(id_, queue_count(), queue_count(), &conf); code != 0) {
+    return failed("it refuses its configuration", code);
+  }
+  if (options_.mtu != RTE_ETHER_MTU) {
+    const int code = rte_eth_dev_set_mtu(id_, options_.mtu);
+    if (code != 0 && code != -ENOTSUP) return failed("it refuses its MTU", code);
+  }
+  rx_descriptors_ = options_.rx_descriptors;
+  tx_descriptors_ = options_.tx_descriptors;
+  if (const int code = rte_eth_dev_adjust_nb_rx_tx_desc(id_, &rx_descriptors_, &tx_descriptors_);
+      code != 0) {
+    return failed("it refuses its numbers of descriptors", code);
+  }
+  return {};
+}
+
+Status Setup::set_up_queues() {
+  for (std::uint16_t q = 0; q < queue_count(); ++q) {
+    EthdevPool& pool = *pools_[q];
+    // A receive queue keeps a buffer for each descriptor, and net_tap takes them all at once.
+    if (pool.size() < 2U * rx_descriptors_) {
+      return std::unexpected(
+          fmt::format("port {}: {} packets a worker are too few for {} receive descriptors; use at "
+                      "least {}",
+                      name_, pool.size(), rx_descriptors_, 2U * rx_descriptors_));
+    }
+    int code =
+        rte_eth_rx_queue_setup(id_, q, rx_descriptors_, SOCKET_ID_ANY, nullptr, pool.mempool());
+    if (code != 0) return failed("receive queue", code);
+    code = rte_eth_tx_queue_setup(id_, q, tx_descriptors_, SOCKET_ID_ANY, nullptr);
+    if (code != 0) return failed("send queue", code);
+  }
+  return {};
+}
+
+Status Setup::start() {
+  if (const int code = rte_eth_dev_start(id_); code != 0) return failed("it does not start", code);
+  return {};
+}
+
+base::DeviceInfo Setup::device_info(const base::MacAddress* mac) const {
+  base::DeviceInfo info;
+  info.mtu = options_.mtu;
+  info.offload_ip_checksum = (tx_offloads_ & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0;
+  info.offload_tcp_checksum = (tx_offloads_ & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0;
+  if (mac != nullptr) {
+    info.mac = *mac;
+    return info;
+  }
+  rte_ether_addr address{};
+  if (rte_eth_macaddr_get(id_, &address) == 0) {
+    std::copy_n(address.addr_bytes, info.mac.size(), info.mac.begin());
+  }
+  if (info.mac == base::MacAddress{}) {
+    // Some virtual ports have none: a locally administered one, different for each port.
+    info.mac = {0x02, 0x48, 0x46, 0, 0x10, static_cast<std::uint8_t>(id_)};
+  }
+  return info;
+}
+
+}  // namespace
+
+std::expected<std::unique_ptr<EthdevPort>, std::string> start_port(
+    std::uint16_t id, const std::string& name, const PortOptions& options,
+    std::span<EthdevPool* const> pools, const base::MacAddress* mac,
+    EthdevPort::OnClosed on_closed) {
+  Setup setup(id, name, options, pools);
+  const auto status = setup.run();
+  std::vector<std::unique_ptr<EthdevQueue>> queues;
+  if (status) {
+    const auto info = setup.device_info(mac);
+    for (std::uint16_t q = 0; q < pools.size(); ++q) {
+      queues.push_back(
+          std::make_unique<EthdevQueue>(id, q, info, setup.has_rx_checksums(), *pools[q]));
+    }
+  }
+  // Also after a failure: its destructor gives the port back.
+  auto port = std::make_unique<EthdevPort>(id, std::move(queues), std::move(on_closed));
+  if (!status) return std::unexpected(status.error());
+  return port;
+}
+
+}  // namespace handfast::drivers
