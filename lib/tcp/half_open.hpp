@@ -21,10 +21,7 @@ struct HalfOpen {
   };
   Seq iss;
   std::uint32_t ts_recent;
-  struct {
-    Tick deadline;
-    Tick filed;
-  } timer;  // the wheel's
+  base::TimerNode timer;  // the wheel's
   std::uint16_t peer_mss;
   std::uint8_t retransmits;
   std::uint8_t window_shift : 4;

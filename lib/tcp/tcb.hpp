@@ -103,10 +103,7 @@ struct Tcb {
   CloseReason close_reason;
   std::uint16_t neighbour;       // next hop
   std::uint16_t ts_recent_hour;  // when ts_recent was set, for PAWS after idleness
-  struct {
-    Tick deadline;
-    Tick filed;
-  } timer;                     // the wheel's
+  base::TimerNode timer;                     // the wheel's
   void* handler;               // of the application, opaque here
   const HandlerTable* events;  // how to call it
   union {

@@ -40,26 +40,20 @@
 
 #include "base/assert.hpp"
 #include "base/mapped_array.hpp"
+#include "base/tick.hpp"
 #include "handfast/time.hpp"
 
 namespace handfast::timer {
 
-// 2^16 ns, 65.536 us. Wraps after 78 h; two ticks are compared by their signed difference, so they
-// must lie within 39 h of each other. 0 means "none".
-using Tick = std::uint32_t;
-inline constexpr int kTickShift = 16;
+using base::kTickShift;
+using base::Tick;
+using base::tick_at_or_after;
+using base::TimerNode;
 
 constexpr bool is_before(Tick a, Tick b) {
   return static_cast<std::int32_t>(a - b) < 0;
 }
 
-// The first tick that is not before `at`; the one that would be 0 becomes 1: a tick late, never
-// early.
-constexpr Tick tick_at_or_after(Instant at) {
-  constexpr std::int64_t kRoundUp = (std::int64_t{1} << kTickShift) - 1;
-  const auto tick = static_cast<Tick>((at.ns() + kRoundUp) >> kTickShift);
-  return tick == 0 ? 1 : tick;
-}
 // The last tick that is not after `now`, for advance(). May be 0.
 constexpr Tick tick_at_or_before(Instant now) {
   return static_cast<Tick>(now.ns() >> kTickShift);
@@ -71,16 +65,6 @@ constexpr Instant instant_of(Tick tick, Instant near) {
   const auto distance = static_cast<std::int32_t>(tick - static_cast<Tick>(near_tick));
   return Instant::from_ns((near_tick + distance) * (std::int64_t{1} << kTickShift));
 }
-
-// Embedded in the caller's record and zero at first. It must outlive the record's single uses: a
-// slab that keeps a freed record's bytes does that.
-struct TimerNode {
-  Tick deadline = 0;  // 0: not armed
-  Tick filed = 0;     // the tick at which the entry that counts comes round; 0: there is none
-
-  bool is_armed() const { return deadline != 0; }
-};
-static_assert(sizeof(TimerNode) == 8);
 
 class Wheel {
  public:
