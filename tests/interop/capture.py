@@ -68,6 +68,7 @@ class Capture:
     def __enter__(self):
         self.process = self.bed.start(
             self.bed.linux, "tcpdump", "-i", LINK, "-U", "--immediate-mode", "-Z", "root",
+            "-s", "128", "-B", "32768",
             "-w", str(self.file), f"tcp port {self.port}")
         self.bed.wait_for_output(self.process, "listening on")
         return self

@@ -17,8 +17,10 @@ def run_load(bed, mode, connections):
     before = bed.nstat()
     report = bed.load(mode, "--connections", str(connections), "--concurrency", "256",
                       "--server", f"{LINUX}:{PORT}", "--source", SOURCES)
-    assert report["attempted"] == report["established"] == connections, report
-    assert report["completed"] == connections and report["failed"] == 0, report
+    client = report["client"]
+    assert client["attempted"] == client["established"] == connections, client
+    assert client["completed"] == connections and client["failed"] == 0, client
+    assert report["books_agree"], report["disagreements"]
     assert eventually(lambda: not bed.sockets(PORT)), \
         f"Linux still has sockets, though Handfast closed first: {bed.sockets(PORT)[:3]}"
     after = bed.nstat()
