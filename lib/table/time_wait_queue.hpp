@@ -39,34 +39,31 @@ struct TimeWaitRecord {
   std::uint32_t snd_nxt = 0;
   std::uint32_t rcv_nxt = 0;
   std::uint32_t ts_recent = 0;
+  std::uint32_t deadline_and_flags = 0;  // through the functions below
 
   static constexpr std::uint32_t kTimeMask = (1U << 29) - 1;
 
-  std::uint32_t deadline_ms() const { return deadline_and_flags_ & kTimeMask; }
+  std::uint32_t deadline_ms() const { return deadline_and_flags & kTimeMask; }
   void set_deadline_ms(std::uint32_t ms) {
-    deadline_and_flags_ = (deadline_and_flags_ & ~kTimeMask) | (ms & kTimeMask);
+    deadline_and_flags = (deadline_and_flags & ~kTimeMask) | (ms & kTimeMask);
   }
-  bool has_timestamps() const { return (deadline_and_flags_ & kHasTimestamps) != 0; }
+  bool has_timestamps() const { return (deadline_and_flags & kHasTimestamps) != 0; }
   void set_has_timestamps(bool on) { set(kHasTimestamps, on); }
   // Set by the queue as long as it holds the record.
-  bool is_live() const { return (deadline_and_flags_ & kLive) != 0; }
+  bool is_live() const { return (deadline_and_flags & kLive) != 0; }
   // True when `now` is at or past the deadline; the two must lie within 3 days.
   bool is_over(std::uint32_t now_ms) const {
     return ((now_ms - deadline_ms()) & kTimeMask) <= kTimeMask / 2;
   }
 
- private:
-  friend class TimeWaitQueue;
   static constexpr std::uint32_t kLive = 1U << 29;
   static constexpr std::uint32_t kHasTimestamps = 1U << 30;
   static constexpr std::uint32_t kRestarted = 1U << 31;  // the deadline was moved since the push
 
   void set(std::uint32_t flag, bool on) {
-    deadline_and_flags_ = on ? deadline_and_flags_ | flag : deadline_and_flags_ & ~flag;
+    deadline_and_flags = on ? deadline_and_flags | flag : deadline_and_flags & ~flag;
   }
-  bool is_restarted() const { return (deadline_and_flags_ & kRestarted) != 0; }
-
-  std::uint32_t deadline_and_flags_ = 0;
+  bool is_restarted() const { return (deadline_and_flags & kRestarted) != 0; }
 };
 static_assert(sizeof(TimeWaitRecord) == 28);
 
