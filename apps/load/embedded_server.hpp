@@ -1,0 +1,37 @@
+// EmbeddedServer: the server worker of a run without a port. It answers what the client's mode asks
+// for and keeps books of its own, which must agree with the client's.
+//
+//   request   context = kPeerFinished | request bytes received << 32 | response bytes owed
+//   stream    takes and discards; sends without end when the direction says so
+//   connect, hold   nothing but the close
+#pragma once
+
+#include "apps/load/end.hpp"
+#include "apps/load/payload.hpp"
+#include "apps/load/plan.hpp"
+
+namespace handfast::load {
+
+class EmbeddedServer final : public End {
+ public:
+  explicit EmbeddedServer(const ServerPlan& plan) : plan_(plan) {}
+
+  std::expected<void, std::string> on_start(Worker& worker) override;
+
+  void on_open(Connection connection);
+  std::size_t on_data(Connection connection, Bytes data);
+  void on_writable(Connection connection);
+  void on_peer_finished(Connection connection);
+  void on_closed(Connection connection, CloseReason reason);
+
+ private:
+  bool streams() const { return plan_.mode == Mode::stream && plan_.direction != Direction::send; }
+  void stream(Connection connection);
+  std::size_t answer(Connection connection, Bytes data);
+  bool pay(Connection connection, std::uint64_t& owed);
+
+  const ServerPlan plan_;
+  const Payload payload_;
+};
+
+}  // namespace handfast::load

@@ -1,0 +1,142 @@
+#include <nlohmann/json.hpp>
+
+#include "apps/load/report.hpp"
+
+namespace handfast::load {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+double seconds(Duration time) {
+  return std::chrono::duration<double>(time).count();
+}
+
+double per_second(std::uint64_t count, Duration time) {
+  return time.count() <= 0 ? 0 : static_cast<double>(count) / seconds(time);
+}
+
+// "SYN-SENT" becomes "syn_sent".
+std::string snake_case(std::string_view name) {
+  std::string text(name);
+  for (char& c : text) {
+    if (c == '-' || c == ' ') c = '_';
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return text;
+}
+
+Json options_json(const Options& options) {
+  Json json;
+  json["mode"] = to_string(options.mode);
+  json["server"] = options.server.to_string();
+  json["source"] = options.source_range().to_string();
+  json["embedded"] = options.embedded();
+  json["port"] = options.embedded() ? Json(nullptr) : Json(options.port);
+  json["workers_a_side"] = options.workers;
+  json["rate_per_second"] = options.rate ? Json(*options.rate) : Json(nullptr);
+  json["close"] = to_string(options.closing);
+  json["textbook"] = options.textbook;
+  json["request_bytes"] = options.request_size;
+  json["response_bytes"] = options.response_size;
+  json["msl_seconds"] = seconds(options.msl);
+  json["huge_pages"] = options.huge_pages;
+  json["seed"] = options.seed ? Json(*options.seed) : Json(nullptr);
+  return json;
+}
+
+template <std::size_t kCount>
+Json by_name(const std::array<std::uint64_t, kCount>& counts, auto&& name_of) {
+  Json json = Json::object();
+  for (std::size_t i = 0; i < kCount; ++i) json[snake_case(name_of(i))] = counts[i];
+  return json;
+}
+
+Json tally_json(const Tally& tally) {
+  const auto reason = [](std::size_t i) { return to_string(static_cast<CloseReason>(i)); };
+  const auto error = [](std::size_t i) { return to_string(static_cast<Error>(i)); };
+  Json json;
+  json["attempted"] = tally.attempted;
+  json["established"] = tally.established;
+  json["completed"] = tally.completed;
+  json["failed"] = tally.failed();
+  json["failed_while_opening"] = by_name(tally.failed_to_open, reason);
+  json["failed_when_open"] = by_name(tally.failed_when_open, reason);
+  json["not_attempted"] = by_name(tally.open_errors, error);
+  json["responses"] = tally.responses;
+  json["bytes_sent"] = tally.bytes_sent;
+  json["bytes_received"] = tally.bytes_received;
+  json["waited_for_time_wait_ns"] = tally.room_wait_ns;
+  return json;
+}
+
+Json side_json(const Side& side) {
+  Json frames = Json::object();
+  for (const FrameKind& kind : kTcpKinds) {
+    frames[std::string(kind.json_name)] = {{"sent", side.counters.*kind.sent},
+                                           {"received", side.counters.*kind.received}};
+  }
+  frames["all"] = {{"sent", side.counters.frames_sent},
+                   {"received", side.counters.frames_received}};
+  Json json = tally_json(side.tally);
+  json["retransmissions"] = retransmissions(side.counters);
+  json["frames"] = std::move(frames);
+  json["states"] =
+      by_name(side.states, [](std::size_t i) { return to_string(static_cast<State>(i)); });
+  json["time_wait"] = {{"kept", side.counters.time_wait_kept},
+                       {"still_being_kept", side.time_wait},
+                       {"cut_short", side.counters.time_wait_cut_short},
+                       {"reused", side.counters.time_wait_reused}};
+  Json counters = Json::object();
+  side.counters.for_each([&](std::string_view name, std::string_view, std::uint64_t count) {
+    counters[std::string(name)] = count;
+  });
+  json["counters"] = std::move(counters);
+  return json;
+}
+
+Json handshake_json(const Histogram& times) {
+  return {{"count", times.count()},
+          {"min_ns", times.min()},
+          {"mean_ns", times.mean()},
+          {"p50_ns", times.percentile(50)},
+          {"p90_ns", times.percentile(90)},
+          {"p99_ns", times.percentile(99)},
+          {"p99_9_ns", times.percentile(99.9)},
+          {"max_ns", times.max()}};
+}
+
+}  // namespace
+
+Json to_json(const Report& report) {
+  const Tally& tally = report.books.client.tally;
+  Json json;
+  json["options"] = options_json(report.options);
+  json["run_time_seconds"] = seconds(report.run_time);
+  json["interrupted"] = report.interrupted;
+  json["drained"] = report.drained;
+  json["connections_per_second"] = per_second(tally.completed, report.run_time);
+  json["frames_per_connection"] = frames_per_connection(report.books.client);
+  json["handshake"] = handshake_json(report.handshake);
+  json["client"] = side_json(report.books.client);
+  json["server"] = report.books.server ? side_json(*report.books.server) : Json(nullptr);
+  if (report.stream) {
+    const StreamResult& stream = *report.stream;
+    json["stream"] = {
+        {"time_seconds", seconds(stream.time)},
+        {"bytes_sent", stream.bytes_sent},
+        {"bytes_received", stream.bytes_received},
+        {"sent_bits_per_second", per_second(stream.bytes_sent, stream.time) * 8},
+        {"received_bits_per_second", per_second(stream.bytes_received, stream.time) * 8}};
+  }
+  if (report.hold) {
+    json["hold"] = {{"connections", report.hold->held},
+                    {"open_time_seconds", seconds(report.hold->open_time)},
+                    {"memory_bytes", report.hold->memory_bytes}};
+  }
+  json["books_agree"] = report.disagreements.empty();
+  json["disagreements"] = report.disagreements;
+  json["went_well"] = report.went_well();
+  return json;
+}
+
+}  // namespace handfast::load

@@ -1,0 +1,47 @@
+// Keeper: the client of the modes `hold` and `stream`. Opens a number of connections, keeps them
+// for a time, streaming or idle, then closes them all.
+//
+//   context = kOpened | where in `held_` it stands
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "apps/load/end.hpp"
+#include "apps/load/opener.hpp"
+#include "apps/load/payload.hpp"
+
+namespace handfast::load {
+
+class Keeper final : public End {
+ public:
+  explicit Keeper(const ClientPlan& plan);
+
+  void on_poll(Worker& worker) override;
+  void on_drain(Worker& worker) override;
+
+  void on_open(Connection connection);
+  std::size_t on_data(Connection connection, Bytes data);
+  void on_writable(Connection connection) { stream(connection); }
+  void on_peer_finished(Connection connection) { (void)connection.close(); }
+  void on_closed(Connection connection, CloseReason reason);
+
+ private:
+  bool sends() const { return plan_.mode == Mode::stream && plan_.direction != Direction::receive; }
+  void stream(Connection connection);
+  void open_more(Worker& worker);
+  void close_some();
+  void begin_closing();
+
+  const ClientPlan plan_;
+  Opener opener_;
+  const Payload payload_;
+  std::vector<Connection> held_;  // all that were opened, ended ones included
+  std::uint64_t opening_ = 0;     // handshakes in flight
+  std::uint64_t alive_ = 0;       // opened and not yet ended
+  std::size_t closed_up_to_ = 0;  // of `held_`, while closing
+  std::optional<Instant> keep_until_;
+  bool started_ = false;
+};
+
+}  // namespace handfast::load

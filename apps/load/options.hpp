@@ -1,0 +1,69 @@
+// What a run of handfast-load was asked for, read from its command line and checked as a whole.
+// Nothing is started or derived here; see plan.hpp for what becomes of it.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "apps/options/command_line.hpp"
+#include "handfast/address.hpp"
+#include "handfast/time.hpp"
+
+namespace handfast::load {
+
+enum class Mode : std::uint8_t { connect, request, stream, hold };
+enum class Closing : std::uint8_t { fin, rst };
+enum class Direction : std::uint8_t { send, receive, both };
+
+std::string_view to_string(Mode mode);
+std::string_view to_string(Closing closing);
+std::string_view to_string(Direction direction);
+
+// Source ports of each address that active opens use: StackConfig's first_port to last_port.
+inline constexpr std::uint64_t kPortsPerAddress = 64'512;
+
+struct Options {
+  Mode mode = Mode::connect;
+  std::optional<double> rate;                // connections a second; none: as fast as it goes
+  std::optional<std::uint32_t> concurrency;  // in flight at once; none: the mode's default
+  std::optional<Duration> duration;
+  std::optional<std::uint64_t> connections;  // stop after so many
+  std::uint32_t request_size = 64;           // bytes
+  std::uint32_t response_size = 64;          // bytes
+  Direction direction = Direction::send;
+  Closing closing = Closing::fin;
+  bool textbook = false;
+
+  std::string port;  // an EAL port; empty: the embedded pair
+  Prefix address;
+  Endpoint server;
+  std::optional<Prefix> source;  // none: the embedded default's range, else `address` alone
+  std::optional<Address> gateway;
+
+  std::vector<unsigned> cores;
+  unsigned workers = 1;  // a side
+  Duration msl = std::chrono::seconds(30);
+  std::optional<std::uint32_t> max_time_wait;  // none: from rate, duration and memory
+  std::optional<std::uint64_t> seed;
+  bool huge_pages = false;
+  std::string json_file;
+  std::string pcap_file;
+  std::vector<std::string> eal;
+
+  bool embedded() const { return port.empty(); }
+  // The range connections come from.
+  Prefix source_range() const;
+};
+
+// Reads and checks. The error is help, or one line saying what is wrong and what would be right.
+std::expected<Options, apps::Ending> parse_options(std::span<const char* const> arguments);
+
+// What needs more than one option to be seen; called by parse_options().
+std::expected<void, std::string> check_options(const Options& options);
+
+}  // namespace handfast::load

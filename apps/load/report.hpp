@@ -1,0 +1,62 @@
+// Report: all that is known at the end of a run, and its two shapes: text for people, JSON for
+// programs. Neither prints nor decides anything but whether the run went well.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/load/books.hpp"
+#include "apps/load/histogram.hpp"
+#include "apps/load/options.hpp"
+
+namespace handfast::load {
+
+struct StreamResult {
+  Duration time{};                   // from the last connection's opening to the first's closing
+  std::uint64_t bytes_sent = 0;      // by the client, in that time, each once
+  std::uint64_t bytes_received = 0;  // by the client's handlers, in that time
+};
+
+struct HoldResult {
+  Duration open_time{};  // until all were open
+  std::uint64_t held = 0;
+  std::uint64_t memory_bytes =
+      0;  // the process grew by this; with an embedded server, for both ends
+};
+
+struct Report {
+  Options options;
+  Duration run_time{};  // first opening to last close
+  bool interrupted = false;
+  bool drained = true;  // nothing was open at the end
+  Books books;
+  Histogram handshake;
+  std::optional<StreamResult> stream;
+  std::optional<HoldResult> hold;
+  std::vector<std::string> disagreements;
+
+  // None failed, none left over, and the books agree.
+  bool went_well() const;
+};
+
+std::string to_text(const Report& report);
+nlohmann::ordered_json to_json(const Report& report);
+
+// What is printed while it runs: a heading, and a line for the time since the line before.
+struct Moment {
+  Duration time{};  // since the start
+  std::uint64_t opened = 0;
+  std::uint64_t closed = 0;
+  std::uint64_t in_flight = 0;
+  std::uint64_t time_wait = 0;
+  std::uint64_t retransmitted = 0;
+  std::uint64_t failed = 0;
+  std::uint64_t payload_bytes = 0;  // both ways
+  std::uint64_t room_wait_ns = 0;
+};
+std::string progress_heading(Mode mode);
+std::string progress_line(Mode mode, const Moment& before, const Moment& now);
+
+}  // namespace handfast::load

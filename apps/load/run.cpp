@@ -1,0 +1,233 @@
+#include "apps/load/run.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+
+#include "apps/load/churn.hpp"
+#include "apps/load/embedded_server.hpp"
+#include "apps/load/keeper.hpp"
+#include "apps/load/plan.hpp"
+#include "apps/options/interrupt.hpp"
+
+namespace handfast::load {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr Duration kLookEvery = std::chrono::milliseconds(5);
+constexpr Duration kLineEvery = std::chrono::seconds(1);
+constexpr Duration kDrainMax = std::chrono::seconds(10);
+constexpr Duration kDrainStep = std::chrono::milliseconds(100);
+// The last frames are on their way for a poll or two.
+constexpr Duration kArrivalMax = std::chrono::seconds(1);
+
+std::uint64_t resident_bytes() {
+  std::ifstream file("/proc/self/statm");
+  std::uint64_t total = 0;
+  std::uint64_t resident = 0;
+  file >> total >> resident;
+  return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+class Run {
+ public:
+  explicit Run(const Options& options)
+      : options_(options), plan_(make_plan(options, memory_available())) {
+    ends_.resize(plan_.server_workers + plan_.client_workers);
+  }
+
+  std::expected<void, std::string> start();
+  Report finish(const apps::Interrupt& interrupt);
+  // Until every client is done, or an interrupt.
+  void watch(const apps::Interrupt& interrupt);
+  Runtime& runtime() { return *runtime_; }
+
+ private:
+  std::unique_ptr<Application> make_end(unsigned worker);
+  bool all_clients_are_at(Phase phase) const;
+  void look();
+  void begin_keeping();
+  void end_keeping();
+  void print_line();
+  bool drain(const apps::Interrupt& interrupt);
+  Side side_of(unsigned first, unsigned count, bool with_states);
+  Books books(bool with_states);
+  Histogram handshake();
+  Duration since_start() const { return Clock::now() - start_; }
+
+  const Options& options_;
+  const Plan plan_;
+  std::vector<End*> ends_;  // by worker; what they point to belongs to the workers' threads
+  std::unique_ptr<Runtime> runtime_;
+  Clock::time_point start_;
+  Moment last_line_;
+  Phase phase_ = Phase::opening;  // of the client workers together
+  std::uint64_t memory_at_start_ = 0;
+  Duration keeping_since_{};
+  Side kept_from_;
+  std::optional<StreamResult> stream_;
+  std::optional<HoldResult> hold_;
+};
+
+std::unique_ptr<Application> Run::make_end(unsigned worker) {
+  std::unique_ptr<End> end;
+  if (worker < plan_.server_workers) {
+    end = std::make_unique<EmbeddedServer>(plan_.server);
+  } else {
+    const ClientPlan mine = plan_.client_of(worker - plan_.server_workers);
+    if (mine.mode == Mode::connect || mine.mode == Mode::request) {
+      end = std::make_unique<Churn>(mine);
+    } else {
+      end = std::make_unique<Keeper>(mine);
+    }
+  }
+  ends_[worker] = end.get();
+  return end;
+}
+
+std::expected<void, std::string> Run::start() {
+  auto runtime =
+      Runtime::start(plan_.runtime, [this](unsigned worker) { return make_end(worker); });
+  if (!runtime) return std::unexpected(runtime.error());
+  runtime_ = std::move(*runtime);
+  start_ = Clock::now();
+  memory_at_start_ = resident_bytes();
+  return {};
+}
+
+bool Run::all_clients_are_at(Phase phase) const {
+  return std::all_of(ends_.begin() + plan_.server_workers, ends_.end(),
+                     [&](const End* end) { return end->phase() >= phase; });
+}
+
+void Run::watch(const apps::Interrupt& interrupt) {
+  fmt::print("{}", progress_heading(options_.mode));
+  std::fflush(stdout);
+  while (!interrupt.asked() && phase_ != Phase::finished) {
+    runtime_->wait(kLookEvery);
+    look();
+    if (since_start() - last_line_.time >= kLineEvery) print_line();
+  }
+}
+
+void Run::look() {
+  const bool keeps = options_.mode == Mode::hold || options_.mode == Mode::stream;
+  if (phase_ == Phase::opening && keeps && all_clients_are_at(Phase::keeping)) begin_keeping();
+  const bool any_closes = std::any_of(ends_.begin() + plan_.server_workers, ends_.end(),
+                                      [](const End* end) { return end->phase() > Phase::keeping; });
+  if (phase_ == Phase::keeping && any_closes) end_keeping();
+  if (all_clients_are_at(Phase::finished)) phase_ = Phase::finished;
+}
+
+void Run::begin_keeping() {
+  phase_ = Phase::keeping;
+  keeping_since_ = since_start();
+  kept_from_ = side_of(plan_.server_workers, plan_.client_workers, false);
+  if (options_.mode != Mode::hold) return;
+  const std::uint64_t memory = resident_bytes();
+  hold_ = HoldResult{keeping_since_, kept_from_.open,
+                     memory > memory_at_start_ ? memory - memory_at_start_ : 0};
+}
+
+void Run::end_keeping() {
+  phase_ = Phase::closing;
+  if (options_.mode != Mode::stream) return;
+  const Side now = side_of(plan_.server_workers, plan_.client_workers, false);
+  stream_ = StreamResult{since_start() - keeping_since_,
+                         now.counters.payload_bytes_sent - kept_from_.counters.payload_bytes_sent,
+                         now.tally.bytes_received - kept_from_.tally.bytes_received};
+}
+
+void Run::print_line() {
+  const Side client = side_of(plan_.server_workers, plan_.client_workers, false);
+  const Tally& tally = client.tally;
+  const Moment now{.time = since_start(),
+                   .opened = tally.established,
+                   .closed = tally.completed,
+                   .in_flight = client.open,
+                   .time_wait = client.time_wait,
+                   .retransmitted = retransmissions(client.counters),
+                   .failed = tally.failed(),
+                   .payload_bytes = client.counters.payload_bytes_sent + tally.bytes_received,
+                   .room_wait_ns = tally.room_wait_ns};
+  fmt::print("{}", progress_line(options_.mode, last_line_, now));
+  std::fflush(stdout);
+  last_line_ = now;
+}
+
+Side Run::side_of(unsigned first, unsigned count, bool with_states) {
+  Side sum;
+  for (unsigned worker = first; worker < first + count; ++worker) {
+    Side one;
+    runtime_->run_on(worker, [&](Worker& at) {
+      one.tally = ends_[worker]->tally();
+      one.counters = at.counters();
+      if (with_states) one.states = at.state_counts();
+      one.open = at.open_count() + at.half_open_count();
+      one.time_wait = at.time_wait_count();
+    });
+    sum += one;
+  }
+  return sum;
+}
+
+Books Run::books(bool with_states) {
+  Books books;
+  books.client = side_of(plan_.server_workers, plan_.client_workers, with_states);
+  if (plan_.server_workers != 0) books.server = side_of(0, plan_.server_workers, with_states);
+  return books;
+}
+
+Histogram Run::handshake() {
+  Histogram sum;
+  for (unsigned worker = plan_.server_workers; worker < ends_.size(); ++worker) {
+    runtime_->run_on(worker, [&](Worker&) { sum.merge(ends_[worker]->handshake()); });
+  }
+  return sum;
+}
+
+bool Run::drain(const apps::Interrupt& interrupt) {
+  const Clock::time_point begin = Clock::now();
+  while (!runtime_->drain(kDrainStep)) {
+    if (interrupt.asked_again() || Clock::now() - begin > kDrainMax) return false;
+  }
+  return true;
+}
+
+Report Run::finish(const apps::Interrupt& interrupt) {
+  Report report;
+  report.options = options_;
+  report.interrupted = interrupt.asked();
+  report.run_time = since_start();
+  if (phase_ == Phase::keeping) end_keeping();
+  report.drained = drain(interrupt);
+  const Clock::time_point drained = Clock::now();
+  do {
+    report.books = books(false);
+  } while (!frames_have_arrived(report.books) && Clock::now() - drained < kArrivalMax);
+  report.books = books(true);
+  report.handshake = handshake();
+  report.stream = stream_;
+  report.hold = hold_;
+  report.disagreements = disagreements(report.books);
+  runtime_->stop();
+  return report;
+}
+
+}  // namespace
+
+std::expected<Report, std::string> run(const Options& options) {
+  Run run(options);
+  if (auto started = run.start(); !started) return std::unexpected(started.error());
+  const apps::Interrupt interrupt(run.runtime());
+  run.watch(interrupt);
+  return run.finish(interrupt);
+}
+
+}  // namespace handfast::load
