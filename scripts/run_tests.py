@@ -4,6 +4,7 @@ Steps run in order, each under a heading. A step that cannot build counts as one
 others go on. The last line sums up: "N passed, N failed", and ", N skipped" when some were.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -81,20 +82,23 @@ def compile_in(build):
     return run(["ninja", "-C", build.directory, "-j", JOBS])
 
 
+def read_report(report):
+    """The cases of one GoogleTest report."""
+    summary = json.loads(report.read_text())
+    cases = [case for suite in summary["testsuites"] for case in suite["testsuite"]]
+    skipped = sum(case["result"] in ("SKIPPED", "SUPPRESSED") for case in cases)
+    failed = summary["failures"]
+    return Count(passed=len(cases) - failed - skipped, failed=failed, skipped=skipped)
+
+
 def cases_of(entry, reports):
     """A GoogleTest program counts once a case, anything else (or one that crashed) once."""
     program = Path(entry["command"][0]).name if entry["command"] else ""
     count = Count()
     for report in reports.glob("*.json"):
-        if not program or not re.fullmatch(re.escape(program) + r"(_\d+)?\.json", report.name):
-            continue
-        summary = json.loads(report.read_text())
-        count.failed += summary["failures"] + summary["errors"]
-        count.skipped += summary["disabled"]
-        for suite in summary["testsuites"]:
-            count.skipped += sum(case["result"] == "SKIPPED" for case in suite["testsuite"])
-        count.passed += summary["tests"] - count.failed - count.skipped
-        report.unlink()
+        if program and re.fullmatch(re.escape(program) + r"(_\d+)?\.json", report.name):
+            count.add(read_report(report))
+            report.unlink()
     result = entry["result"]
     if result in ("OK", "EXPECTEDFAIL"):
         count.passed += count == Count()
@@ -118,7 +122,7 @@ def meson_test(build, *arguments, environment=None):
         count = Count()
         for line in log.read_text().splitlines() if log.exists() else []:
             count.add(cases_of(json.loads(line), reports))
-        if not ended_well and count.failed == 0:
+        if count == Count() or not ended_well and count.failed == 0:
             count.add(Count(failed=1, broken=[f"meson test in {build.directory}"]))
         return count
     finally:
@@ -170,10 +174,26 @@ def huge_pages():
     return path.read_text().strip() if path.exists() else "none"
 
 
+def processes_of_run(run_id):
+    """Processes that the tests started and that are still there: they inherited the mark."""
+    mark = f"HANDFAST_TEST_RUN={run_id}".encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            marked = mark in (folder / "environ").read_bytes().split(b"\0")
+        except OSError:  # it has ended, or is another user's
+            continue
+        if marked and int(folder.name) != os.getpid():
+            yield int(folder.name)
+
+
 def leftovers(huge_pages_before):
     """What the tests should have removed; it is removed now, and counts as a failure."""
-    count = Count()
-    for namespace in namespaces_of_run(os.environ["HANDFAST_TEST_RUN"]):
+    count, run_id = Count(), os.environ["HANDFAST_TEST_RUN"]
+    for pid in processes_of_run(run_id):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+            count.broken.append(f"process {pid} was left behind")
+    for namespace in namespaces_of_run(run_id):
         remove_namespace(namespace)
         count.broken.append(f"namespace {namespace} was left behind")
     if huge_pages() != huge_pages_before:
