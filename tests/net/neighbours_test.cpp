@@ -1,6 +1,8 @@
 // The life of an entry: resolution, its failure, confirmation, expiry, and the table's bounds.
+#include <map>
 #include <set>
 
+#include "base/random.hpp"
 #include "neighbours_fixture.hpp"
 
 namespace handfast::net {
@@ -265,18 +267,38 @@ TEST_F(NeighboursTest, PinnedEntriesAreNeverGivenUp) {
 }
 
 TEST_F(NeighboursTest, LookupSurvivesManyComingsAndGoings) {
-  for (std::uint32_t n = 0; n < 5 * kNeighboursMax; ++n) {
-    const NeighbourId id = add(host(n % 9000));
-    EXPECT_EQ(add(host(n % 9000)), id);
-    now_ = now_ + 1ns;
+  base::Random random(1);
+  std::map<Address, NeighbourId> kept;
+  for (int i = 0; i < 40'000; ++i) {
+    const Address address = host(static_cast<std::uint32_t>(random.below(0xfe00)));
+    const NeighbourId id = add(address);
+    ASSERT_EQ(add(address), id);
+    // Half the table is kept, taken in while the rest comes and goes.
+    const bool keep = i % 8 == 0 && kept.size() < kNeighboursMax / 2;
+    if (keep && kept.emplace(address, id).second) neighbours_->pin(id);
   }
-  std::set<NeighbourId> ids;
-  const std::uint32_t last = 5 * kNeighboursMax - 1;
-  for (std::uint32_t n = last; n > last - 1000; --n) {
-    ids.insert(add(host(n % 9000)));
-  }
-  EXPECT_EQ(ids.size(), 1000U);
+  EXPECT_EQ(kept.size(), kNeighboursMax / 2);
   EXPECT_EQ(neighbours_->size(), kNeighboursMax);
+  for (const auto& [address, id] : kept) ASSERT_EQ(add(address), id) << address.to_string();
+}
+
+TEST_F(NeighboursTest, DeadlinesAreRoundedUpNeverDown) {
+  now_ = now_ + 1ns;
+  queue(add(kPeer), 1);
+  EXPECT_GE(neighbours_->next_deadline(), now_ + kRequestInterval);
+  EXPECT_LT(neighbours_->next_deadline(), now_ + kRequestInterval + kNeighbourTick);
+}
+
+TEST_F(NeighboursTest, AFailureNobodyWaitsForAnyMoreIsForgottenWithItsEntry) {
+  const NeighbourId id = add(kPeer);
+  neighbours_->pin(id);
+  queue(id, 1);
+  run(3s);
+  neighbours_->unpin(id);
+  run(2 * kUnusedTime);
+  EXPECT_EQ(neighbours_->size(), 0U);
+  EXPECT_EQ(add(kThird), id);
+  neighbours_->take_failed([&](NeighbourId) { FAIL(); });
 }
 
 TEST_F(NeighboursTest, IPv6AddressesAreNotForArp) {
