@@ -7,6 +7,7 @@
 // read.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <expected>
@@ -75,7 +76,11 @@ class ListenerTable {
   std::optional<std::uint16_t> find(const Address& local, std::uint16_t port_number) const {
     const Port port = ports_[port_number];
     if (port.exact_count != 0) {
-      if (const auto id = exact_id(local, port_number)) return id;
+      const auto first = static_cast<std::uint16_t>(port.exact - 1);
+      if (is_same(listeners_[first].local.address, local)) return first;
+      if (port.exact_count > 1) {
+        if (const auto id = exact_id(local, port_number)) return id;
+      }
     }
     if (port.any == 0) return std::nullopt;
     return static_cast<std::uint16_t>(port.any - 1);
@@ -87,24 +92,38 @@ class ListenerTable {
   static constexpr std::uint16_t kNone = 0xffff;
 
   struct Port {
-    std::uint16_t any;  // id + 1
-    std::uint16_t exact_count;
+    std::uint16_t any;          // id + 1; 0: nobody
+    std::uint16_t exact;        // id + 1 of any one of those for one address
+    std::uint16_t exact_count;  // how many there are
+    std::uint16_t unused;
   };
   struct Listener {
     Endpoint local;
     bool is_used = false;
   };
 
+  // Two words at a time, where Address's own comparison may go byte by byte.
+  using Words = std::array<std::uint64_t, 2>;
+  static Words words_of(const Address& address) { return std::bit_cast<Words>(address.bytes()); }
+  static bool is_same(const Address& a, const Address& b) {
+    const Words x = words_of(a);
+    const Words y = words_of(b);
+    return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+  }
+
+  // Which endpoints are in here is for the application to say, so the hash needs no secret.
   std::uint32_t place_of(const Address& address, std::uint16_t port) const {
-    const base::FlowKey key{.local = address, .remote = address, .local_port = port};
-    return static_cast<std::uint32_t>(base::hash_flow(key, base::HashSecret{})) & exact_mask_;
+    constexpr base::HashSecret kMixer;
+    const Words words = words_of(address);
+    const std::uint64_t hash = base::fold_multiply(words[0] ^ kMixer.a ^ port, words[1] ^ kMixer.b);
+    return static_cast<std::uint32_t>(hash) & exact_mask_;
   }
   // Linear probing at a load of at most one half.
   std::optional<std::uint16_t> exact_id(const Address& address, std::uint16_t port) const {
     for (std::uint32_t at = place_of(address, port); exact_[at] != 0; at = (at + 1) & exact_mask_) {
       const auto id = static_cast<std::uint16_t>(exact_[at] - 1);
       const Endpoint& held = listeners_[id].local;
-      if (held.port == port && held.address == address) return id;
+      if (held.port == port && is_same(held.address, address)) return id;
     }
     return std::nullopt;
   }
@@ -112,7 +131,7 @@ class ListenerTable {
     const Endpoint& local = listeners_[id].local;
     std::uint32_t at = place_of(local.address, local.port);
     while (exact_[at] != 0) at = (at + 1) & exact_mask_;
-    exact_[at] = static_cast<std::uint16_t>(id + 1);
+    exact_[at] = ports_[local.port].exact = static_cast<std::uint16_t>(id + 1);
   }
   // Removing is rare, so it may cost O(max) rather than leave tombstones for lookups to pass.
   void rebuild_exact() {

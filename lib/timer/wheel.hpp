@@ -216,7 +216,9 @@ class Wheel {
   template <class NodeOf, class Expire>
   bool take_turn(std::uint32_t id, NodeOf& node_of, Expire& expire);
   template <class NodeOf>
-  void prefetch_behind(const List& list, NodeOf& node_of) const;
+  void prefetch_first(NodeOf& node_of) const;
+  template <class NodeOf>
+  void prefetch_second(NodeOf& node_of) const;
   template <class NodeOf, class Counts>
   void keep_counted(unsigned list_index, NodeOf& node_of, Counts counts);
   template <class NodeOf>
@@ -281,13 +283,24 @@ inline Tick Wheel::next_deadline() const {
   return next_begin(begin) ? not_none(begin) : 0;
 }
 
+// The nodes of the list in turn are read chunk by chunk, each prefetched while the one before it is
+// worked on; those of the first chunk at least miss together.
 template <class NodeOf>
-void Wheel::prefetch_behind(const List& list, NodeOf& node_of) const {
-  const std::uint32_t next = chunks_[list.head - 1].next;
+void Wheel::prefetch_first(NodeOf& node_of) const {
+  const List& list = lists_[kInTurn];
+  if (list.fill == 0) return;
+  const Chunk& chunk = chunks_[list.head - 1];
+  if (chunk.next != 0) __builtin_prefetch(&chunks_[chunk.next - 1]);
+  for (std::uint32_t i = list.fill; i-- > 0;) __builtin_prefetch(&node_of(chunk.ids[i]), 1);
+}
+
+template <class NodeOf>
+void Wheel::prefetch_second(NodeOf& node_of) const {
+  const std::uint32_t next = chunks_[lists_[kInTurn].head - 1].next;
   if (next == 0) return;
   const Chunk& chunk = chunks_[next - 1];
-  for (const std::uint32_t id : chunk.ids) __builtin_prefetch(&node_of(id), 1);
   if (chunk.next != 0) __builtin_prefetch(&chunks_[chunk.next - 1]);
+  for (std::uint32_t i = kIdsPerChunk; i-- > 0;) __builtin_prefetch(&node_of(chunk.ids[i]), 1);
 }
 
 template <class NodeOf, class Expire>
@@ -315,7 +328,7 @@ std::size_t Wheel::advance(Tick now, NodeOf&& node_of, Expire&& expire, std::siz
     List& in_turn = lists_[kInTurn];
     if (in_turn.fill != 0) {
       const std::uint32_t chunk = in_turn.head;
-      prefetch_behind(in_turn, node_of);
+      prefetch_second(node_of);
       while (in_turn.head == chunk && budget > 0) {
         --budget;
         if (take_turn(pop(in_turn), node_of, expire)) ++expired;
@@ -326,9 +339,13 @@ std::size_t Wheel::advance(Tick now, NodeOf&& node_of, Expire&& expire, std::siz
       may_take_overdue = false;
       in_turn = lists_[kOverdue];
       lists_[kOverdue] = List{};
+      prefetch_first(node_of);
       continue;
     }
-    if (bring_next_list_into_turn()) continue;
+    if (bring_next_list_into_turn()) {
+      prefetch_first(node_of);
+      continue;
+    }
     Tick begin = 0;
     if (!next_begin(begin) || is_before(now, begin)) {
       if (is_before(current_, now)) current_ = now;

@@ -1,3 +1,4 @@
+// Which listener a local endpoint belongs to: exact before unspecified, and no endpoint twice.
 #include "table/listener_table.hpp"
 
 #include <gtest/gtest.h>

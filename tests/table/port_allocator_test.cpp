@@ -1,3 +1,4 @@
+// Source ports: the whole range in sequence for each pair, and what is passed over or given up.
 #include "table/port_allocator.hpp"
 
 #include <gtest/gtest.h>
