@@ -70,7 +70,7 @@ class Address {
   std::array<std::uint8_t, 16> bytes_{};
 };
 
-// A network prefix. `length` counts bits of the written family: 0 to 32 for IPv4, 0 to 128 for IPv6.
+// A network prefix. `length` counts bits of the written family: to 32 for IPv4, to 128 for IPv6.
 struct Prefix {
   Address network;  // host bits may be set: "198.18.0.1/15" is an address and its network in one
   std::uint8_t length = 0;

@@ -47,9 +47,9 @@ class Connection {
   constexpr Connection() = default;
 
   // Queues bytes for transmission, as many as the send buffer can hold; they leave at the end of
-  // the burst. Allowed in SYN-SENT, SYN-RECEIVED, ESTABLISHED and CLOSE-WAIT. `bytes` is borrowed for
-  // the call only. Returns how many were accepted; fewer than given means full: wait for on_writable.
-  // `stale_connection`: it has ended. `wrong_state`: close() was called before.
+  // the burst. Allowed in SYN-SENT, SYN-RECEIVED, ESTABLISHED and CLOSE-WAIT. `bytes` is borrowed
+  // for the call only. Returns how many were accepted; fewer than given means full: wait for
+  // on_writable. `stale_connection`: it has ended. `wrong_state`: close() was called before.
   // Cost: a copy, no heap allocation. RFC 9293 section 3.10.2.
   std::expected<std::size_t, Error> send(std::span<const std::byte> bytes);
 
@@ -67,8 +67,8 @@ class Connection {
   // of this burst. Without it nothing more is delivered and the window closes by itself.
   std::expected<void, Error> resume_receive();
 
-  // Calls on_timer once, `after` from now (granularity 65.536 us, rounded up; at most 24 hours). A second
-  // call moves it; Duration::max() cancels it.
+  // Calls on_timer once, `after` from now (granularity 65.536 us, rounded up; at most 24 hours). A
+  // second call moves it; Duration::max() cancels it.
   std::expected<void, Error> set_timer(Duration after);
 
   // Gives up when data stays unacknowledged for so long (RFC 9293 section 3.9.1, "timeout"; at most

@@ -8,7 +8,7 @@
 //   void on_writable(Connection)                    after a short send(): there is room again
 //   void on_peer_finished(Connection)               the peer's FIN, after all its data was taken
 //   void on_timer(Connection)                       set_timer() has run out
-//   void on_closed(Connection, CloseReason)         the last event, exactly once for every connection
+//   void on_closed(Connection, CloseReason)         the last event, once for every connection
 //                                                   that on_open announced or connect() returned
 //
 // A callback runs before the ACK and output decision of its burst, so what it sends carries the

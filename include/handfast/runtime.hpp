@@ -5,8 +5,8 @@
 //   runtime->drain(timeout);                                   no new work; lets connections end
 //   runtime->stop();                                           in order; also by the destructor
 //
-// No signal handler is installed: an application that wants SIGINT to stop calls request_stop() from
-// its own, which is async-signal-safe, and wait() returns.
+// No signal handler is installed: an application that wants SIGINT to stop calls request_stop()
+// from its own, which is async-signal-safe, and wait() returns.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,8 @@
 
 namespace handfast {
 
-// What runs on a worker beside the stack: made on the worker's thread before its first poll, destroyed
-// after its last.
+// What runs on a worker beside the stack: made on the worker's thread before its first poll,
+// destroyed after its last.
 class Application {
  public:
   Application() = default;
@@ -70,9 +70,9 @@ class Runtime {
   // Made on the thread of worker `worker` (counted over all ports, in order).
   using MakeApplication = std::function<std::unique_ptr<Application>(unsigned worker)>;
 
-  // Starts EAL, ports and workers; returns when every worker polls. The error is one sentence naming
-  // what was wrong and what would be right; nothing is left running then. EAL can be started once
-  // a process.
+  // Starts EAL, ports and workers; returns when every worker polls. The error is one sentence
+  // naming what was wrong and what would be right; nothing is left running then. EAL can be started
+  // once a process.
   static std::expected<std::unique_ptr<Runtime>, std::string> start(const RuntimeConfig& config,
                                                                     MakeApplication make);
   Runtime(const Runtime&) = delete;
@@ -80,7 +80,7 @@ class Runtime {
   ~Runtime();
 
   unsigned worker_count() const;
-  // Runs `task` on the worker's thread, soon. The only door from another thread. False after stop().
+  // Runs `task` on the worker's thread, soon. The only door for other threads. False after stop().
   bool post(unsigned worker, std::move_only_function<void(Worker&)> task);
   // post() and wait for it to have run. Not from a worker's thread. False after stop().
   bool run_on(unsigned worker, const std::function<void(Worker&)>& task);
@@ -90,7 +90,8 @@ class Runtime {
   // Calls on_drain everywhere, then waits until no connection is open or half-open (TIME-WAIT may
   // remain) or `timeout` has passed. True when none was left.
   bool drain(Duration timeout);
-  // Aborts what is still open (reason `stopped`), stops polling, ends the threads, closes the ports.
+  // Aborts what is still open (reason `stopped`), stops polling, ends the threads and
+  // closes the ports.
   void stop();
 
   // Marks the runtime to be stopped; wakes wait(). Async-signal-safe.

@@ -31,8 +31,8 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // Accepts connections to `local`; an unspecified address means every address of ours. `handler` is
-  // borrowed until the worker stops. `address_in_use`: the same endpoint is listened on already.
+  // Accepts connections to `local`; an unspecified address means every address of ours. `handler`
+  // is borrowed until the worker stops. `address_in_use`: the same endpoint is listened on already.
   // `not_our_address`, `invalid_address`, `too_many_listeners`. RFC 9293 section 3.10.1.
   template <class H>
   std::expected<void, Error> listen(const Endpoint& local, H& handler) {
@@ -43,10 +43,10 @@ class Worker {
   void stop_listening(const Endpoint& local);
 
   // Opens a connection; its SYN leaves at the end of the burst. `handler` is borrowed until its
-  // on_closed. Never calls the handler before returning. `no_connection_slot`: too many are open, try again
-  // after a close. `no_free_port`: try another source, or after 2MSL. `no_route`, `invalid_address`,
-  // `not_our_address`, `address_in_use` (an explicit source_port). Cost: one flow-table lookup per
-  // port tried. RFC 9293 section 3.10.1.
+  // on_closed. Never calls the handler before returning. `no_connection_slot`: too many are open,
+  // try again after a close. `no_free_port`: try another source, or after 2MSL. `no_route`,
+  // `invalid_address`, `not_our_address`, `address_in_use` (an explicit source_port). Cost: one
+  // flow-table lookup per port tried. RFC 9293 section 3.10.1.
   template <class H>
   std::expected<Connection, Error> connect(const Endpoint& remote, H& handler,
                                            const ConnectOptions& options = {}) {

@@ -36,7 +36,7 @@ struct TcpOptions {
     kTimestamps = 1 << 3,
   };
   std::uint8_t present = 0;       // Present bits: which of the fields below mean anything
-  std::uint8_t window_scale = 0;  // shift count as received; RFC 7323 section 2.3 limits its use to 14
+  std::uint8_t window_scale = 0;  // shift count as received; RFC 7323 section 2.3 uses up to 14
   std::uint16_t mss = 0;          // bytes
   std::uint32_t ts_value = 0;     // TSval (RFC 7323 section 3.2)
   std::uint32_t ts_echo = 0;      // TSecr

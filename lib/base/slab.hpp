@@ -11,8 +11,8 @@
 
 namespace handfast::base {
 
-// T has members `std::uint32_t generation` (odd while in use) and `std::uint32_t next_free`, which the
-// slab owns while the record is free and the user may overlay while it is not.
+// T has members `std::uint32_t generation` (odd while in use) and `std::uint32_t next_free`, which
+// the slab owns while the record is free and the user may overlay while it is not.
 template <class T>
 class Slab {
  public:
@@ -21,8 +21,8 @@ class Slab {
     return records_.reserve(capacity);
   }
 
-  // Nothing when all are in use. The record is as its last user left it, or zero; its generation has
-  // been advanced.
+  // Nothing when all are in use. The record is as its last user left it, or zero; its generation
+  // has been advanced.
   std::optional<std::uint32_t> allocate() {
     std::uint32_t index;
     if (free_head_ != kNone) {

@@ -39,8 +39,8 @@ constexpr Tick earlier_of(Tick a, Tick b) {
   return static_cast<std::int32_t>(a - b) <= 0 ? a : b;
 }
 
-// A record's place in the timer wheel (lib/timer). Zero at first, and kept when the record is freed:
-// the wheel's entry belongs to the record, not to one use of it.
+// A record's place in the timer wheel (lib/timer). Zero at first, and kept when the record is
+// freed: the wheel's entry belongs to the record, not to one use of it.
 struct TimerNode {
   Tick deadline = kNoTick;
   Tick filed = kNoTick;  // when the entry that counts comes round; none: there is no entry
