@@ -1,0 +1,164 @@
+#include "handfast/config.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "handfast/error.hpp"
+
+namespace handfast {
+namespace {
+
+using namespace std::chrono_literals;
+
+Prefix prefix(std::string_view text) {
+  return Prefix::parse(text).value();
+}
+Address address(std::string_view text) {
+  return Address::parse(text).value();
+}
+
+StackConfig valid() {
+  StackConfig config;
+  config.interface.addresses = {prefix("198.18.0.1/15")};
+  return config;
+}
+
+// What check() says after `change`; empty when it is content.
+std::string complaint(const std::function<void(StackConfig&)>& change) {
+  StackConfig config = valid();
+  change(config);
+  const auto checked = config.check();
+  return checked ? "" : checked.error();
+}
+
+TEST(Config, DefaultsAreValid) {
+  EXPECT_EQ(complaint([](StackConfig&) {}), "");
+}
+
+TEST(Config, NeedsAnAddress) {
+  EXPECT_EQ(complaint([](StackConfig& c) { c.interface.addresses.clear(); }),
+            "interface.addresses is empty, but must be at least one, like 198.18.0.1/15");
+}
+
+TEST(Config, AddressesMustBeAHosts) {
+  for (const auto text : {"0.0.0.0/8", "224.0.0.1/24", "255.255.255.255/32", "127.0.0.1/8"}) {
+    EXPECT_EQ(complaint([&](StackConfig& c) { c.interface.addresses = {prefix(text)}; }),
+              "interface.addresses is " + prefix(text).network.to_string() +
+                  ", but must be a unicast address that a host can have");
+  }
+  EXPECT_EQ(complaint([](StackConfig& c) { c.interface.addresses.push_back(prefix("::1/64")); }),
+            "interface.addresses is ::1/64, but must be IPv4: IPv6 is not spoken yet");
+  EXPECT_EQ(complaint([](StackConfig& c) { c.interface.addresses[0].length = 33; }),
+            "interface.addresses is 198.18.0.1/33, but must be at most 32 bits long");
+  EXPECT_EQ(
+      complaint([](StackConfig& c) { c.interface.addresses = {prefix("198.19.255.255/15")}; }),
+      "interface.addresses is 198.19.255.255/15, but must be other than its network's broadcast "
+      "address");
+  EXPECT_EQ(complaint([](StackConfig& c) { c.interface.addresses = {prefix("10.0.0.1/31")}; }), "");
+}
+
+TEST(Config, OwnedRangesMustBeUnicast) {
+  for (const auto text : {"0.0.0.0/0", "224.0.0.0/24", "127.0.0.0/8"}) {
+    EXPECT_EQ(complaint([&](StackConfig& c) { c.interface.owned_ranges = {prefix(text)}; }),
+              "interface.owned_ranges is " + std::string{text} +
+                  ", but must be a range of unicast addresses only");
+  }
+  EXPECT_EQ(complaint([](StackConfig& c) { c.interface.owned_ranges = {prefix("10.0.0.0/8")}; }),
+            "");
+}
+
+TEST(Config, GatewaysMustBeNeighbours) {
+  const auto with_gateway = [](std::string_view text) {
+    return complaint([&](StackConfig& c) { c.interface.gateway = address(text); });
+  };
+  EXPECT_EQ(with_gateway("198.19.0.1"), "");
+  EXPECT_EQ(with_gateway("198.20.0.1"),
+            "interface.gateway is 198.20.0.1, but must be another host in the network of one of "
+            "interface.addresses");
+  EXPECT_NE(with_gateway("198.18.0.1"), "");
+  EXPECT_NE(with_gateway("224.0.0.1"), "");
+  EXPECT_EQ(complaint([](StackConfig& c) {
+              c.interface.routes = {{prefix("10.0.0.0/8"), address("10.0.0.1")}};
+            }),
+            "the gateway of a route in interface.routes is 10.0.0.1, but must be another host in "
+            "the network of one of interface.addresses");
+  EXPECT_NE(complaint([](StackConfig& c) {
+              c.interface.routes = {{prefix("::/0"), address("198.18.0.2")}};
+            }),
+            "");
+}
+
+TEST(Config, NumbersOfTheInterfaceHaveRanges) {
+  EXPECT_EQ(complaint([](StackConfig& c) { c.interface.mtu = 575; }),
+            "interface.mtu is 575, but must be 576 to 9000");
+  EXPECT_NE(complaint([](StackConfig& c) { c.interface.mtu = 9001; }), "");
+  EXPECT_EQ(complaint([](StackConfig& c) { c.interface.mtu = 9000; }), "");
+  EXPECT_EQ(complaint([](StackConfig& c) { c.interface.vlan = 4095; }),
+            "interface.vlan is 4095, but must be 1 to 4094");
+  EXPECT_NE(complaint([](StackConfig& c) { c.interface.vlan = 0; }), "");
+  EXPECT_EQ(complaint([](StackConfig& c) { c.interface.vlan = 4094; }), "");
+  EXPECT_NE(complaint([](StackConfig& c) { c.interface.hop_limit = 0; }), "");
+}
+
+TEST(Config, TablesMustHoldSomething) {
+  EXPECT_EQ(complaint([](StackConfig& c) { c.max_connections = 0; }),
+            "max_connections is 0, but must be 1 to 2147483648");
+  EXPECT_NE(complaint([](StackConfig& c) { c.max_half_open = 0; }), "");
+  EXPECT_NE(complaint([](StackConfig& c) { c.max_time_wait = 0; }), "");
+}
+
+TEST(Config, TimesMustBeInOrder) {
+  EXPECT_EQ(complaint([](StackConfig& c) { c.msl = 0ns; }),
+            "msl is 0 ns, but must be 1 to 43200000000000 ns");
+  EXPECT_NE(complaint([](StackConfig& c) { c.msl = 13h; }), "");
+  EXPECT_EQ(complaint([](StackConfig& c) { c.rto_min = 61s; }),
+            "rto_min is 61000000000 ns, but must be 1 to 60000000000 ns");
+  EXPECT_NE(complaint([](StackConfig& c) { c.rto_initial = 100ms; }), "");
+  EXPECT_NE(complaint([](StackConfig& c) { c.rto_initial = 61s; }), "");
+  EXPECT_NE(complaint([](StackConfig& c) { c.rto_max = -1s; }), "");
+  EXPECT_NE(complaint([](StackConfig& c) { c.syn_timeout = 0s; }), "");
+  EXPECT_NE(complaint([](StackConfig& c) { c.user_timeout = 25h; }), "");
+}
+
+TEST(Config, BuffersAndPortsHaveRanges) {
+  EXPECT_NE(complaint([](StackConfig& c) { c.send_buffer = 0; }), "");
+  EXPECT_EQ(complaint([](StackConfig& c) { c.receive_buffer = (1U << 30) + 1; }),
+            "receive_buffer is 1073741825, but must be 1 to 1073741824");
+  EXPECT_EQ(complaint([](StackConfig& c) { c.first_port = 0; }),
+            "first_port is 0, but must be 1 to 65535");
+  EXPECT_EQ(complaint([](StackConfig& c) { c.last_port = 1000; }),
+            "first_port is 1024, but must be 1 to 1000");
+  EXPECT_NE(complaint([](StackConfig& c) { c.last_port = 0; }), "");
+}
+
+TEST(Config, NamesTheFirstWrongSetting) {
+  EXPECT_EQ(complaint([](StackConfig& c) {
+              c.last_port = 0;
+              c.interface.mtu = 1;
+            }),
+            "interface.mtu is 1, but must be 576 to 9000");
+}
+
+template <class Enum>
+void expect_distinct_names(int count) {
+  std::vector<std::string_view> names;
+  for (int i = 0; i < count; ++i) names.push_back(to_string(static_cast<Enum>(i)));
+  std::ranges::sort(names);
+  EXPECT_EQ(std::ranges::adjacent_find(names), names.end());
+  EXPECT_TRUE(to_string(static_cast<Enum>(count)).starts_with("unknown"));
+}
+
+TEST(Errors, EachHasAName) {
+  expect_distinct_names<Error>(9);
+  expect_distinct_names<CloseReason>(7);
+  expect_distinct_names<State>(kStateCount);
+  EXPECT_EQ(to_string(State::syn_received), "SYN-RECEIVED");
+  EXPECT_EQ(to_string(State::fin_wait_2), "FIN-WAIT-2");
+  EXPECT_EQ(to_string(CloseReason::timed_out), "timed out");
+  EXPECT_EQ(to_string(Error::no_free_port), "no free port");
+}
+
+}  // namespace
+}  // namespace handfast

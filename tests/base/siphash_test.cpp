@@ -1,0 +1,119 @@
+#include "base/siphash.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "base/flow_key.hpp"
+#include "base/random.hpp"
+
+namespace handfast::base {
+namespace {
+
+// The key 00 01 .. 0f of the paper's appendix A, as two little-endian words.
+constexpr SipKey kKey{0x0706050403020100, 0x0f0e0d0c0b0a0908};
+
+std::vector<std::byte> counting(std::size_t size) {
+  std::vector<std::byte> out(size);
+  for (std::size_t i = 0; i < size; ++i) out[i] = static_cast<std::byte>(i);
+  return out;
+}
+
+// The first of the reference implementation's vectors: messages 00 01 .. of length 0 to 15.
+TEST(SipHash, AgreesWithTheReferenceVectors) {
+  constexpr std::array<std::uint64_t, 16> kExpected{
+      0x726fdb47dd0e0e31, 0x74f839c593dc67fd, 0x0d6c8009d9a94f5a, 0x85676696d7fb7e2d,
+      0xcf2794e0277187b7, 0x18765564cd99a68d, 0xcbc9466e58fee3ce, 0xab0200f58b01d137,
+      0x93f5f5799a932462, 0x9e0082df0ba9e4b0, 0x7a5dbbc594ddb9f3, 0xf4b32f46226bada7,
+      0x751e8fbc860ee5fb, 0x14ea5627c0843d90, 0xf723ca908e7af2ee, 0xa129ca6149be45e5};
+  for (std::size_t length = 0; length < kExpected.size(); ++length) {
+    EXPECT_EQ(siphash(kKey, counting(length)), kExpected[length]) << length;
+  }
+}
+
+TEST(SipHash, OfTwoWordsIsThatOfTheirSixteenBytes) {
+  const auto message = counting(16);
+  std::array<std::uint64_t, 2> words;
+  std::memcpy(words.data(), message.data(), 16);
+  EXPECT_EQ(siphash(kKey, words[0], words[1]), siphash(kKey, message));
+  EXPECT_EQ(siphash(kKey, message), 0x3f2acc7f57c29bdbU);
+}
+
+TEST(SipHash, DependsOnBothHalvesOfTheKey) {
+  const auto message = counting(12);
+  EXPECT_NE(siphash({kKey[0] ^ 1, kKey[1]}, message), siphash(kKey, message));
+  EXPECT_NE(siphash({kKey[0], kKey[1] ^ 1}, message), siphash(kKey, message));
+}
+
+TEST(FlowHash, TakesEveryPartOfTheKey) {
+  const HashSecret secret;
+  const FlowKey key{Address::v4(0xc6120001), Address::v4(0xc6120002), 80, 40'000};
+  const std::uint64_t hash = hash_flow(key, secret);
+  FlowKey other = key;
+  other.local = Address::v4(0xc6120003);
+  EXPECT_NE(hash_flow(other, secret), hash);
+  other = key;
+  other.remote = Address::v4(0xc6120003);
+  EXPECT_NE(hash_flow(other, secret), hash);
+  other = key;
+  other.local_port = 81;
+  EXPECT_NE(hash_flow(other, secret), hash);
+  other = key;
+  other.remote_port = 40'001;
+  EXPECT_NE(hash_flow(other, secret), hash);
+  EXPECT_NE(hash_flow(key, {.a = 1, .b = 2}), hash);
+}
+
+TEST(FlowHash, SpreadsFlowsOverWorkers) {
+  constexpr unsigned kWorkers = 3;
+  constexpr unsigned kFlows = 30'000;
+  std::array<unsigned, kWorkers> owned{};
+  for (unsigned i = 0; i < kFlows; ++i) {
+    const auto port = static_cast<std::uint16_t>(1024 + i);
+    const FlowKey key{Address::v4(0xc6120001), Address::v4(0xc6120002), port, 80};
+    ++owned.at(owner_of(hash_flow(key, {}), kWorkers));
+  }
+  for (const unsigned count : owned) EXPECT_NEAR(count, kFlows / kWorkers, kFlows / 50);
+}
+
+TEST(Random, EqualSeedsGiveEqualNumbers) {
+  Random a(42);
+  Random b(42);
+  Random c(43);
+  bool differs = false;
+  for (int i = 0; i < 100; ++i) {
+    const std::uint64_t value = a.next();
+    EXPECT_EQ(value, b.next());
+    differs |= value != c.next();
+  }
+  EXPECT_TRUE(differs);
+}
+
+// A run's report is compared over versions, so a seed's numbers must not change.
+TEST(Random, TheNumbersOfASeedStay) {
+  std::uint64_t state = 0;
+  EXPECT_EQ(split_mix(state), 0xe220a8397b1dcdafU);
+  EXPECT_EQ(split_mix(state), 0x6e789e6aa1b965f4U);
+}
+
+TEST(Random, StaysBelowItsBoundAndReachesAllOfIt) {
+  Random random(1);
+  std::array<int, 7> seen{};
+  for (int i = 0; i < 7000; ++i) ++seen.at(random.below(7));
+  for (const int count : seen) EXPECT_NEAR(count, 1000, 200);
+  EXPECT_EQ(random.below(1), 0U);
+}
+
+TEST(Random, ChanceIsItsProbability) {
+  Random random(2);
+  int hits = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    hits += random.chance(0.1) ? 1 : 0;
+    EXPECT_FALSE(random.chance(0));
+    EXPECT_TRUE(random.chance(1));
+  }
+  EXPECT_NEAR(hits, 1000, 150);
+}
+
+}  // namespace
+}  // namespace handfast::base
