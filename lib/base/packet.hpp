@@ -76,16 +76,18 @@ class PacketCache {
     pool_->free(std::span{fresh_}.first(fresh_count_));
   }
 
+  // False when the pool is dry; otherwise the next allocate() succeeds.
+  bool can_allocate() {
+    if (fresh_count_ != 0) [[likely]] return true;
+    fresh_count_ = pool_->allocate(fresh_);
+    if (fresh_count_ != 0) return true;
+    flush_freed();
+    fresh_count_ = pool_->allocate(fresh_);
+    return fresh_count_ != 0;
+  }
   // False when the pool is dry.
   bool allocate(Packet& out) {
-    if (fresh_count_ == 0) [[unlikely]] {
-      fresh_count_ = pool_->allocate(fresh_);
-      if (fresh_count_ == 0) {
-        flush_freed();
-        fresh_count_ = pool_->allocate(fresh_);
-        if (fresh_count_ == 0) return false;
-      }
-    }
+    if (!can_allocate()) return false;
     out = fresh_[--fresh_count_];
     return true;
   }

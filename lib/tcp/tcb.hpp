@@ -103,9 +103,9 @@ struct Tcb {
   CloseReason close_reason;
   std::uint16_t neighbour;       // next hop
   std::uint16_t ts_recent_hour;  // when ts_recent was set, for PAWS after idleness
-  base::TimerNode timer;                     // the wheel's
-  void* handler;               // of the application, opaque here
-  const HandlerTable* events;  // how to call it
+  base::TimerNode timer;         // the wheel's
+  void* handler;                 // of the application, opaque here
+  const HandlerTable* events;    // how to call it
   union {
     std::uint64_t context;    // the application's word
     std::uint32_t next_free;  // the slab's

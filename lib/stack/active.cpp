@@ -1,0 +1,257 @@
+// Full connections: a segment's arrival and the events it causes, opening, closing, timers.
+
+#include "stack/stack.hpp"
+#include "tcp/isn.hpp"
+#include "tcp/output.hpp"
+#include "tcp/reset.hpp"
+#include "tcp/timeouts.hpp"
+#include "tcp/user_calls.hpp"
+
+namespace handfast::stack {
+
+using base::Segment;
+using tcp::Arrival;
+using tcp::Tcb;
+
+void Stack::at_connection(std::uint32_t index, Arrived& arrived) {
+  Tcb& tcb = connections_[index];
+  const Arrival arrival = tcp::segment_arrives(tcb, arrived.segment, arrived.packet, context_);
+  bool packet_kept = arrival.packet_kept;
+  if (arrival.reset) answer_with_reset(arrived);
+  if (arrival.challenge) challenge(index);
+  tell(index, arrival, arrived.packet, packet_kept);
+  if (!packet_kept) packets_.free(arrived.packet);
+}
+
+// RFC 5961 section 7: challenge ACKs are limited, or the peer could make us a reflector.
+void Stack::challenge(std::uint32_t index) {
+  if (!challenge_acks_.take(context_.now)) {
+    ++counters_.challenge_acks_limited;
+    return;
+  }
+  ++counters_.challenge_acks;
+  connections_[index].ack_pending = true;
+}
+
+// The events of one segment, in order; then whatever is to be sent is scheduled. A handler that
+// called abort() hears no more but on_closed.
+void Stack::tell(std::uint32_t index, const Arrival& arrival, const base::Packet& packet,
+                 bool& packet_kept) {
+  Tcb& tcb = connections_[index];
+  if (arrival.established) {
+    ++(tcb.passive ? counters_.established_passive : counters_.established_active);
+    tcb.announced = true;
+    tcb.events->on_open(tcb.handler, reference(index));
+  }
+  if (arrival.space_freed && tcb.writable_wanted && !tcb.aborted) {
+    tcb.writable_wanted = false;
+    tcb.events->on_writable(tcb.handler, reference(index));
+  }
+  if (!arrival.text.empty() && !tcb.aborted) deliver_text(index, arrival, packet, packet_kept);
+  if (arrival.text_queued && !tcb.aborted) deliver_queued(index);
+  if (tcb.fin_received && !tcb.aborted) tell_peer_finished(index);
+  if (arrival.time_wait) {
+    // The last ACK goes now: the record that would send it later is about to become TIME-WAIT.
+    if (tcb.ack_pending) emit(tcb.key, tcp::ack_of(tcb, context_), tcb.neighbour);
+    enter_time_wait(index);
+    tcb.detached = true;
+    if (tcb.receive_queue.is_empty() || tcb.aborted) return end(index, CloseReason::finished);
+    tcb.close_reason = CloseReason::finished;
+    return update_timer(index);
+  }
+  if (arrival.closed) return end(index, arrival.reason);
+  schedule_if_needed(index);
+  update_timer(index);
+}
+
+void Stack::deliver_text(std::uint32_t index, const Arrival& arrival, const base::Packet& packet,
+                         bool& packet_kept) {
+  Tcb& tcb = connections_[index];
+  const std::size_t took =
+      tcb.stalled ? 0 : tcb.events->on_data(tcb.handler, reference(index), arrival.text);
+  if (took >= arrival.text.size()) return;
+  tcb.stalled = true;
+  tcp::hold_text(tcb, packet, arrival.text.subspan(took));
+  packet_kept = true;
+}
+
+// From the receive queue, until it is empty or the handler has enough.
+void Stack::deliver_queued(std::uint32_t index) {
+  Tcb& tcb = connections_[index];
+  while (!tcb.stalled && !tcb.aborted && !tcb.receive_queue.is_empty()) {
+    tcp::QueuedPacket* const first = tcb.receive_queue.front();
+    const std::size_t took =
+        tcb.events->on_data(tcb.handler, reference(index), {first->text, first->length});
+    const auto n = static_cast<std::uint32_t>(std::min<std::size_t>(took, first->length));
+    tcb.receive_held -= n;
+    if (n < first->length) {
+      first->text += n;
+      first->length -= n;
+      tcb.stalled = true;
+      return;
+    }
+    packets_.free(tcb.receive_queue.pop_front()->packet);
+  }
+}
+
+void Stack::tell_peer_finished(std::uint32_t index) {
+  Tcb& tcb = connections_[index];
+  if (tcb.peer_finish_told || !tcb.receive_queue.is_empty()) return;
+  tcb.peer_finish_told = true;
+  tcb.events->on_peer_finished(tcb.handler, reference(index));
+}
+
+void Stack::count_end(CloseReason reason) {
+  switch (reason) {
+    case CloseReason::finished:
+      ++counters_.closed_finished;
+      return;
+    case CloseReason::reset:
+      ++counters_.closed_reset;
+      return;
+    case CloseReason::refused:
+      ++counters_.closed_refused;
+      return;
+    case CloseReason::timed_out:
+      ++counters_.closed_timed_out;
+      return;
+    case CloseReason::aborted:
+    case CloseReason::stopped:
+      ++counters_.closed_aborted;
+      return;
+    case CloseReason::unreachable:
+      ++counters_.closed_unreachable;
+      return;
+  }
+}
+
+// The last event, then the record is free.
+void Stack::end(std::uint32_t index, CloseReason reason) {
+  Tcb& tcb = connections_[index];
+  if (tcb.aborted) reason = tcb.close_reason;
+  count_end(reason);
+  if (!tcb.detached) {
+    flows_.erase(hash_of(tcb.key), RecordRef{RecordKind::connection, index}.raw());
+    tcb.detached = true;
+  }
+  tcb.state = State::closed;
+  if (tcb.announced) tcb.events->on_closed(tcb.handler, reference(index), reason);
+  release_connection(index);
+}
+
+std::optional<std::uint32_t> Stack::take_connection(void* handler, const HandlerTable& events) {
+  const auto index = connections_.allocate();
+  if (!index) return std::nullopt;
+  Tcb& tcb = connections_[*index];
+  // What belongs to the slot and not to one use of it stays.
+  const std::uint32_t generation = tcb.generation;
+  const base::TimerNode timer = tcb.timer;
+  const bool scheduled = tcb.scheduled;
+  tcb = Tcb{};
+  tcb.generation = generation;
+  tcb.timer = timer;
+  tcb.scheduled = scheduled;
+  tcb.handler = handler;
+  tcb.events = &events;
+  return index;
+}
+
+void Stack::release_connection(std::uint32_t index) {
+  Tcb& tcb = connections_[index];
+  tcb.send_queue.clear(packets_);
+  tcb.receive_queue.clear(packets_);
+  tcb.reassembly.clear(packets_);
+  neighbours_.unpin(tcb.neighbour);
+  timer::Wheel::cancel(tcb.timer);
+  connections_.free(index);
+}
+
+void Stack::connection_timer(std::uint32_t index) {
+  if (!connections_.is_in_use(index)) return;
+  Tcb& tcb = connections_[index];
+  const tcp::Timeouts timeouts = tcp::timer_expired(tcb, context_);
+  if (timeouts.gave_up) return end(index, CloseReason::timed_out);
+  if (timeouts.application && !tcb.aborted) tcb.events->on_timer(tcb.handler, reference(index));
+  schedule_if_needed(index);
+  update_timer(index);
+}
+
+Tcb* Stack::find(std::uint32_t index, std::uint32_t generation) {
+  if (!connections_.is_current(index, generation)) return nullptr;
+  return &connections_[index];
+}
+
+std::expected<Address, Error> Stack::source_of(const Endpoint& remote,
+                                               const ConnectOptions& options) const {
+  const Address& to = remote.address;
+  if (remote.port == 0 || to.is_unspecified() || interface_.is_broadcast(to) || to.is_loopback()) {
+    return std::unexpected(Error::invalid_address);  // MUST-46
+  }
+  if (options.source) {
+    if (!interface_.is_ours(*options.source) || interface_.is_broadcast(*options.source)) {
+      return std::unexpected(Error::not_our_address);
+    }
+    return *options.source;
+  }
+  const auto source = interface_.source_for(to);
+  if (!source) return std::unexpected(Error::no_route);
+  return *source;
+}
+
+// A port towards `key.remote` that no record of ours has, and whose answers reach this worker.
+std::expected<std::uint16_t, Error> Stack::choose_port(base::FlowKey key, std::uint16_t wanted) {
+  const auto is_usable = [this, &key](std::uint16_t port) {
+    key.local_port = port;
+    const std::uint64_t hash = hash_of(key);
+    if (base::owner_of(hash, place_.queues) != place_.queue) return false;
+    return find_flow(key, hash).kind() == RecordKind::none;
+  };
+  if (wanted != 0) {
+    if (!is_usable(wanted)) return std::unexpected(Error::address_in_use);
+    return wanted;
+  }
+  // Each source of a range has a counter of its own (see PortAllocator::choose).
+  const std::uint64_t towards =
+      hash_of({.local = {}, .remote = key.remote, .local_port = 0, .remote_port = key.remote_port});
+  const auto port = ports_.choose(towards + key.local.v4_value(), is_usable);
+  if (port) return *port;
+  ++counters_.ports_exhausted;
+  return std::unexpected(Error::no_free_port);
+}
+
+std::expected<Connection, Error> Stack::connect(const Endpoint& remote, void* handler,
+                                                const HandlerTable& events,
+                                                const ConnectOptions& options) {
+  const auto source = source_of(remote, options);
+  if (!source) return std::unexpected(source.error());
+  const auto next_hop = interface_.next_hop(remote.address);
+  const auto neighbour = next_hop ? neighbours_.find_or_add(*next_hop, context_.now) : std::nullopt;
+  if (!neighbour) {
+    ++counters_.no_route;
+    return std::unexpected(Error::no_route);
+  }
+  if (connections_.in_use() == connections_.capacity()) {
+    return std::unexpected(Error::no_connection_slot);
+  }
+  base::FlowKey key{.local = *source, .remote = remote.address, .remote_port = remote.port};
+  const auto port = choose_port(key, options.source_port);
+  if (!port) return std::unexpected(port.error());
+  key.local_port = *port;
+
+  const std::uint32_t index = *take_connection(handler, events);
+  if (!flows_.insert(hash_of(key), RecordRef{RecordKind::connection, index}.raw())) {
+    connections_.free(index);
+    return std::unexpected(Error::no_connection_slot);
+  }
+  Tcb& tcb = connections_[index];
+  tcp::open(tcb, key, tcp::initial_sequence_number(key, place_.isn_key, context_.now), context_);
+  tcb.neighbour = *neighbour;
+  neighbours_.pin(*neighbour);
+  tcb.context = options.context;
+  tcb.announced = true;
+  ++counters_.active_opens;
+  schedule(index);
+  return reference(index);
+}
+
+}  // namespace handfast::stack

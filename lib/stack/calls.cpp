@@ -1,0 +1,208 @@
+// What applications call: Worker and Connection, and the stack's side of it.
+
+#include "stack/stack.hpp"
+#include "tcp/user_calls.hpp"
+
+namespace handfast {
+
+using stack::Stack;
+
+// --- Worker
+
+void Worker::stop_listening(const Endpoint& local) {
+  stack_->stop_listening(local);
+}
+Instant Worker::now() const {
+  return stack_->now();
+}
+unsigned Worker::id() const {
+  return stack_->id();
+}
+Counters Worker::counters() const {
+  return stack_->counters().snapshot();
+}
+StateCounts Worker::state_counts() const {
+  return stack_->state_counts();
+}
+std::uint64_t Worker::open_count() const {
+  return stack_->open_count();
+}
+std::uint64_t Worker::half_open_count() const {
+  return stack_->half_open_count();
+}
+std::uint64_t Worker::time_wait_count() const {
+  return stack_->time_wait_count();
+}
+
+std::expected<void, Error> Worker::listen(const Endpoint& local, void* handler,
+                                          const HandlerTable& table) {
+  return stack_->listen(local, handler, table);
+}
+
+std::expected<Connection, Error> Worker::connect(const Endpoint& remote, void* handler,
+                                                 const HandlerTable& table,
+                                                 const ConnectOptions& options) {
+  return stack_->connect(remote, handler, table, options);
+}
+
+// --- Connection
+
+namespace {
+
+// A record that waits for the end of the burst to send its RST has ended for its handler.
+tcp::Tcb* find_open(Stack* stack, std::uint32_t index, std::uint32_t generation) {
+  if (stack == nullptr) return nullptr;
+  tcp::Tcb* const tcb = stack->find(index, generation);
+  return tcb != nullptr && !tcb->aborted && tcb->state != State::closed ? tcb : nullptr;
+}
+
+}  // namespace
+
+std::expected<std::size_t, Error> Connection::send(std::span<const std::byte> bytes) {
+  if (find_open(stack_, index_, generation_) == nullptr) {
+    return std::unexpected(Error::stale_connection);
+  }
+  return stack_->send(index_, bytes);
+}
+
+std::expected<void, Error> Connection::close() {
+  if (find_open(stack_, index_, generation_) == nullptr) {
+    return std::unexpected(Error::stale_connection);
+  }
+  stack_->close(index_);
+  return {};
+}
+
+std::expected<void, Error> Connection::abort() {
+  if (find_open(stack_, index_, generation_) == nullptr) {
+    return std::unexpected(Error::stale_connection);
+  }
+  stack_->abort(index_, CloseReason::aborted);
+  return {};
+}
+
+std::expected<void, Error> Connection::resume_receive() {
+  if (find_open(stack_, index_, generation_) == nullptr) {
+    return std::unexpected(Error::stale_connection);
+  }
+  stack_->resume_receive(index_);
+  return {};
+}
+
+std::expected<void, Error> Connection::set_timer(Duration after) {
+  if (find_open(stack_, index_, generation_) == nullptr) {
+    return std::unexpected(Error::stale_connection);
+  }
+  stack_->set_timer(index_, after);
+  return {};
+}
+
+std::expected<void, Error> Connection::set_user_timeout(Duration timeout) {
+  if (find_open(stack_, index_, generation_) == nullptr) {
+    return std::unexpected(Error::stale_connection);
+  }
+  stack_->set_user_timeout(index_, timeout);
+  return {};
+}
+
+std::uint64_t Connection::context() const {
+  const tcp::Tcb* const tcb = stack_ == nullptr ? nullptr : stack_->find(index_, generation_);
+  return tcb == nullptr ? 0 : tcb->context;
+}
+
+void Connection::set_context(std::uint64_t word) {
+  tcp::Tcb* const tcb = stack_ == nullptr ? nullptr : stack_->find(index_, generation_);
+  if (tcb != nullptr) tcb->context = word;
+}
+
+std::size_t Connection::bytes_queued() const {
+  const tcp::Tcb* const tcb = find_open(stack_, index_, generation_);
+  if (tcb == nullptr || !tcb->snd_end.is_after(tcb->snd_una)) return 0;
+  const bool syn_counted = tcb->state == State::syn_sent || tcb->state == State::syn_received;
+  return tcb->snd_end - tcb->snd_una - (syn_counted ? 1U : 0U);
+}
+
+bool Connection::is_alive() const {
+  return find_open(stack_, index_, generation_) != nullptr;
+}
+
+std::expected<ConnectionInfo, Error> Connection::info() const {
+  const tcp::Tcb* const tcb = find_open(stack_, index_, generation_);
+  if (tcb == nullptr) return std::unexpected(Error::stale_connection);
+  return ConnectionInfo{
+      .local = {.address = tcb->key.local, .port = tcb->key.local_port},
+      .remote = {.address = tcb->key.remote, .port = tcb->key.remote_port},
+      .state = tcb->state,
+      .snd_mss = tcb->snd_mss,
+      .snd_cwnd = tcb->cwnd,
+      .snd_ssthresh = tcb->ssthresh,
+      .snd_wnd = tcb->snd_wnd,
+      .rcv_wnd = tcb->rcv_wnd(),
+      .unacked = tcb->in_flight(),
+      .notsent = tcb->snd_end.is_after(tcb->snd_max) ? tcb->snd_end - tcb->snd_max : 0,
+      .rtt_us = tcb->srtt_us,
+      .rttvar_us = tcb->rttvar_us,
+      .rto_us = tcb->rto_us,
+      .retransmits = tcb->retransmits,
+      .timestamps = tcb->timestamps,
+      .window_scaling = tcb->window_scaling,
+  };
+}
+
+Worker& Connection::worker() const {
+  return stack_->worker();
+}
+
+}  // namespace handfast
+
+namespace handfast::stack {
+
+std::expected<std::size_t, Error> Stack::send(std::uint32_t index,
+                                              std::span<const std::byte> bytes) {
+  tcp::Tcb& tcb = connections_[index];
+  const auto accepted = tcp::send(tcb, bytes, context_);
+  if (!accepted) return accepted;
+  if (*accepted < bytes.size()) tcb.writable_wanted = true;
+  schedule_if_needed(index);
+  return accepted;
+}
+
+void Stack::close(std::uint32_t index) {
+  // RFC 9293 section 3.10.4, SYN-SENT: delete the TCB.
+  if (!tcp::close(connections_[index])) return abort(index, CloseReason::aborted);
+  schedule_if_needed(index);
+}
+
+void Stack::abort(std::uint32_t index, CloseReason reason) {
+  tcp::Tcb& tcb = connections_[index];
+  tcb.aborted = true;
+  tcb.close_reason = reason;
+  schedule(index);
+}
+
+void Stack::resume_receive(std::uint32_t index) {
+  tcp::Tcb& tcb = connections_[index];
+  if (!tcb.stalled) return;
+  tcb.resume_pending = true;
+  schedule(index);
+}
+
+void Stack::set_timer(std::uint32_t index, Duration after) {
+  tcp::Tcb& tcb = connections_[index];
+  tcb.app_timer_at = after == Duration::max()
+                         ? base::kNoTick
+                         : base::tick_at_or_after(context_.now + std::clamp(after, Duration::zero(),
+                                                                            base::kDeadlineMax));
+  update_timer(index);
+}
+
+void Stack::set_user_timeout(std::uint32_t index, Duration timeout) {
+  tcp::Tcb& tcb = connections_[index];
+  tcb.user_timeout = base::ticks_in(std::clamp(timeout, Duration::zero(), base::kDeadlineMax));
+  tcb.user_timeout_set = true;
+  if (tcb.retransmit_at == base::kNoTick) return;
+  tcb.retransmit_at = base::earlier_of(tcb.retransmit_at, tcb.waiting_since + tcb.user_timeout);
+  update_timer(index);
+}
+
+}  // namespace handfast::stack

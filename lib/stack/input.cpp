@@ -1,0 +1,290 @@
+// From frames to records: parse, find, dispatch, each stage for a whole burst.
+
+#include <variant>
+
+#include "stack/stack.hpp"
+#include "tcp/icmp_error.hpp"
+#include "wire/arp.hpp"
+#include "wire/tcp.hpp"
+
+namespace handfast::stack {
+
+using base::Packet;
+using base::Segment;
+
+void Stack::input(Instant now, std::span<const Packet> frames) {
+  set_time(now);
+  counters_.frames_received += frames.size();
+  for (std::span rest = frames; !rest.empty();) {
+    const std::size_t n = std::min(rest.size(), kInputBurst);
+    input_burst(rest.first(n), false);
+    rest = rest.subspan(n);
+  }
+}
+
+void Stack::input_handed_over(Instant now, std::span<const Packet> frames) {
+  set_time(now);
+  counters_.taken_from_other += frames.size();
+  for (std::span rest = frames; !rest.empty();) {
+    const std::size_t n = std::min(rest.size(), kInputBurst);
+    input_burst(rest.first(n), true);
+    rest = rest.subspan(n);
+  }
+}
+
+void Stack::input_burst(std::span<const Packet> frames, bool handed_over) {
+  std::size_t segments = 0;
+  std::uint64_t bytes = 0;
+  for (const Packet& packet : frames) {
+    bytes += packet.length;
+    if (parse(packet, handed_over, arrived_[segments])) {
+      flows_.prefetch(arrived_[segments].hash);
+      ++segments;
+    }
+  }
+  if (!handed_over) counters_.bytes_received += bytes;
+  const std::span<Arrived> burst{arrived_.data(), segments};
+  for (const Arrived& arrived : burst) {
+    flows_.prefetch_candidates(
+        arrived.hash, [this](std::uint32_t raw) { prefetch_record(RecordRef::from_raw(raw)); });
+  }
+  for (Arrived& arrived : burst) dispatch(arrived);
+}
+
+void Stack::prefetch_record(RecordRef ref) const {
+  switch (ref.kind()) {
+    case RecordKind::connection: {
+      const auto* const record = reinterpret_cast<const char*>(&connections_[ref.index()]);
+      for (std::size_t at = 0; at < sizeof(tcp::Tcb); at += 64) {
+        __builtin_prefetch(record + at, 1);
+      }
+      break;
+    }
+    case RecordKind::half_open:
+      __builtin_prefetch(&half_opens_[ref.index()], 1);
+      break;
+    case RecordKind::time_wait:
+      time_waits_.prefetch(ref.index());
+      break;
+    case RecordKind::none:
+      break;
+  }
+}
+
+// True for a TCP segment that is ours to process; every other packet has been dealt with.
+bool Stack::parse(const Packet& packet, bool handed_over, Arrived& out) {
+  wire::Frame frame;
+  if (const wire::Drop drop = wire::parse_frame(packet, link_filter_, frame);
+      drop != wire::Drop::none) {
+    wire::count(drop, counters_);
+    packets_.free(packet);
+    return false;
+  }
+  switch (frame.kind) {
+    case wire::FrameKind::tcp:
+      if (!parse_segment(packet, frame, out)) {
+        packets_.free(packet);
+        return false;
+      }
+      return !hand_to_owner(packet, out.hash, handed_over);
+    case wire::FrameKind::arp:
+      input_arp(frame);
+      break;
+    case wire::FrameKind::icmp:
+      input_icmp(packet, frame, handed_over);
+      return false;
+  }
+  packets_.free(packet);
+  return false;
+}
+
+bool Stack::parse_segment(const Packet& packet, const wire::Frame& frame, Arrived& out) {
+  wire::TcpPorts ports;
+  wire::Drop drop = wire::Drop::none;
+  // A segment to or from a group or broadcast address is silently discarded (MUST-57, MUST-63),
+  // however it came here.
+  if (!interface_.is_ours(frame.destination) || interface_.is_broadcast(frame.destination) ||
+      frame.link_broadcast) {
+    drop = wire::Drop::not_for_us_l3;
+  } else if (interface_.is_broadcast(frame.source) || interface_.is_ours(frame.source)) {
+    drop = wire::Drop::ip_source;
+  } else {
+    drop = wire::parse_tcp(frame.payload, frame, ports, out.segment);
+  }
+  if (drop != wire::Drop::none) {
+    wire::count(drop, counters_);
+    return false;
+  }
+  out.packet = packet;
+  out.key = {.local = frame.destination,
+             .remote = frame.source,
+             .local_port = ports.destination,
+             .remote_port = ports.source};
+  out.hash = hash_of(out.key);
+  return true;
+}
+
+bool Stack::hand_to_owner(const Packet& packet, std::uint64_t hash, bool handed_over) {
+  if (place_.queues == 1 || handed_over) return false;
+  const unsigned owner = base::owner_of(hash, place_.queues);
+  if (owner == place_.queue) return false;
+  if (hand_over_ != nullptr && hand_over_->hand_over(owner, packet)) {
+    ++counters_.handed_to_owner;
+  } else {
+    ++counters_.hand_over_full;
+    packets_.free(packet);
+  }
+  return true;
+}
+
+void Stack::input_arp(const wire::Frame& frame) {
+  wire::Arp arp;
+  if (const wire::Drop drop = wire::parse_arp(frame.payload, arp); drop != wire::Drop::none) {
+    wire::count(drop, counters_);
+    return;
+  }
+  ++counters_.arp_received;
+  if (neighbours_.receive_arp(arp, context_.now) && hand_over_ != nullptr) {
+    hand_over_->share_neighbour(arp.sender_ip, arp.sender_mac);
+  }
+}
+
+void Stack::input_icmp(const Packet& packet, const wire::Frame& frame, bool handed_over) {
+  wire::Icmp message;
+  if (!interface_.is_ours(frame.destination)) {
+    wire::count(wire::Drop::not_for_us_l3, counters_);
+  } else if (const wire::Drop drop = wire::parse_icmp(frame.payload, message);
+             drop != wire::Drop::none) {
+    wire::count(drop, counters_);
+  } else {
+    const net::IcmpVerdict verdict = icmp_.decide(message, frame, context_.now);
+    if (const auto* const error = std::get_if<net::TcpError>(&verdict)) {
+      return input_tcp_error(packet, *error, handed_over);
+    }
+    if (std::holds_alternative<net::AnswerEcho>(verdict)) answer_echo(frame, message);
+    if (std::holds_alternative<net::DisbelieveIcmp>(verdict)) ++counters_.icmp_errors_ignored;
+  }
+  packets_.free(packet);
+}
+
+void Stack::answer_echo(const wire::Frame& frame, const wire::Icmp& request) {
+  const auto next_hop = interface_.next_hop(frame.source);
+  if (!next_hop) {
+    ++counters_.no_route;
+    return;
+  }
+  const auto neighbour = neighbours_.find_or_add(*next_hop, context_.now);
+  Packet reply;
+  if (!neighbour || !packets_.allocate(reply)) {
+    ++counters_.no_packet_buffer;
+    return;
+  }
+  const wire::LinkHeader* const known = neighbours_.link_header(*neighbour, context_.now);
+  const wire::Ipv4Fields ip{.source = frame.destination,
+                            .destination = frame.source,
+                            .tos = frame.tos,
+                            .hop_limit = interface_.hop_limit()};
+  reply.length = wire::emit_echo_reply(
+      reply.data, known != nullptr ? *known : neighbours_.placeholder_header(), ip, request,
+      std::min<std::size_t>(packets_.data_room(),
+                            interface_.mtu() + sizeof(wire::LinkHeader::bytes)));
+  ++counters_.icmp_echo_answered;
+  if (known != nullptr) {
+    send(reply);
+  } else {
+    neighbours_.queue(*neighbour, reply, context_.now);
+  }
+}
+
+// Believed only when it quotes a segment that is in flight (RFC 5927 section 4.1).
+void Stack::input_tcp_error(const Packet& packet, const net::TcpError& error, bool handed_over) {
+  const wire::QuotedTcp& quoted = error.quoted;
+  const base::FlowKey key{.local = quoted.source,
+                          .remote = quoted.destination,
+                          .local_port = quoted.source_port,
+                          .remote_port = quoted.destination_port};
+  const std::uint64_t hash = hash_of(key);
+  if (hand_to_owner(packet, hash, handed_over)) return;
+  packets_.free(packet);
+  const RecordRef ref = find_flow(key, hash);
+  if (ref.kind() != RecordKind::connection) {
+    ++counters_.icmp_errors_ignored;
+    return;
+  }
+  using Kind = net::TcpError::Kind;
+  tcp::Tcb& tcb = connections_[ref.index()];
+  tcp::IcmpVerdict verdict = tcp::IcmpVerdict::disbelieve;
+  if (error.kind == Kind::packet_too_big) {
+    verdict = tcp::packet_too_big(tcb, quoted.seq, error.next_hop_mtu);
+  } else {
+    verdict = tcp::icmp_error(tcb, quoted.seq, error.kind == Kind::unreachable_hard);
+  }
+  if (verdict == tcp::IcmpVerdict::disbelieve) {
+    ++counters_.icmp_errors_ignored;
+    return;
+  }
+  ++counters_.icmp_errors_received;
+  if (verdict == tcp::IcmpVerdict::abort) {
+    tcb.state = State::closed;
+    end(ref.index(), CloseReason::unreachable);
+  } else {
+    schedule_if_needed(ref.index());
+  }
+}
+
+bool Stack::matches(RecordRef ref, const base::FlowKey& key) const {
+  switch (ref.kind()) {
+    case RecordKind::connection:
+      return connections_[ref.index()].key == key;
+    case RecordKind::half_open:
+      return half_opens_[ref.index()].key == key;
+    case RecordKind::time_wait: {
+      const table::TimeWaitRecord& record = time_waits_.at(ref.index());
+      return record.remote_port == key.remote_port && record.local_port == key.local_port &&
+             key.remote.is_v4() && record.remote == key.remote.v4_value() &&
+             record.local == key.local.v4_value();
+    }
+    case RecordKind::none:
+      break;
+  }
+  return false;
+}
+
+RecordRef Stack::find_flow(const base::FlowKey& key, std::uint64_t hash) const {
+  return RecordRef::from_raw(flows_.find(
+      hash, [this, &key](std::uint32_t raw) { return matches(RecordRef::from_raw(raw), key); }));
+}
+
+// Hands the segment to its record; the packet is freed here unless a queue has kept it.
+void Stack::dispatch(Arrived& arrived) {
+  count_received(arrived.segment);
+  const RecordRef ref = find_flow(arrived.key, arrived.hash);
+  switch (ref.kind()) {
+    case RecordKind::connection:
+      return at_connection(ref.index(), arrived);
+    case RecordKind::half_open:
+      return at_half_open(ref.index(), arrived);
+    case RecordKind::time_wait:
+      return at_time_wait(ref.index(), arrived);
+    case RecordKind::none:
+      at_listener(arrived);
+      packets_.free(arrived.packet);
+      return;
+  }
+}
+
+void Stack::count_received(const Segment& segment) {
+  if (segment.has(base::kRst)) {
+    ++counters_.rst_received;
+  } else if (segment.has(base::kSyn)) {
+    ++(segment.has(base::kAck) ? counters_.syn_ack_received : counters_.syn_received);
+  } else if (segment.has(base::kFin)) {
+    ++counters_.fin_received;
+  } else if (!segment.payload.empty()) {
+    ++counters_.data_received;
+  } else {
+    ++counters_.ack_received;
+  }
+}
+
+}  // namespace handfast::stack

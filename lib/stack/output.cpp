@@ -1,0 +1,174 @@
+// From records to frames: connections whose turn it is, their segments, and their timers.
+
+#include "tcp/output.hpp"
+
+#include "stack/stack.hpp"
+#include "tcp/receive_window.hpp"
+#include "tcp/timeouts.hpp"
+#include "wire/tcp.hpp"
+
+namespace handfast::stack {
+
+using base::Segment;
+using tcp::Tcb;
+
+void Stack::schedule(std::uint32_t index) {
+  Tcb& tcb = connections_[index];
+  if (tcb.scheduled) return;
+  tcb.scheduled = true;
+  pending_.push(RecordRef{RecordKind::connection, index});
+}
+
+void Stack::schedule_if_needed(std::uint32_t index) {
+  const Tcb& tcb = connections_[index];
+  if (tcp::has_output(tcb) || tcb.aborted || tcb.resume_pending) schedule(index);
+}
+
+void Stack::schedule_half_open(std::uint32_t index) {
+  tcp::HalfOpen& half = half_opens_[index];
+  if (half.scheduled) return;
+  half.scheduled = true;
+  pending_.push(RecordRef{RecordKind::half_open, index});
+}
+
+void Stack::arm(std::uint32_t id, base::Tick deadline) {
+  const bool armed =
+      wheel_.arm(id, timer_node(id), deadline,
+                 [this](std::uint32_t other) -> base::TimerNode& { return timer_node(other); });
+  HANDFAST_ASSERT(armed);  // the wheel has room for every record twice
+}
+
+// A deadline that has moved back is left to the wheel: it looks again when the old one comes.
+void Stack::update_timer(std::uint32_t index) {
+  Tcb& tcb = connections_[index];
+  const base::Tick deadline = tcp::next_deadline(tcb);
+  if (deadline == base::kNoTick) {
+    timer::Wheel::cancel(tcb.timer);
+  } else {
+    arm(index, deadline);
+  }
+}
+
+void Stack::output(Instant now) {
+  set_time(now);
+  while (ready_count() < kOutputBurst && !pending_.is_empty()) {
+    const RecordRef ref = pending_.front();
+    const bool done = ref.kind() == RecordKind::connection ? output_connection(ref.index())
+                                                           : output_half_open(ref.index());
+    if (!done) break;
+  }
+  packets_.flush_freed();
+}
+
+// The record leaves the list first: a callback may put it there again. `scheduled` tells of the
+// list and not of the connection, so a record that was freed and taken again meanwhile only has
+// nothing to send.
+bool Stack::output_connection(std::uint32_t index) {
+  Tcb& tcb = connections_[index];
+  if (!connections_.is_in_use(index)) {
+    tcb.scheduled = false;
+    pending_.pop();
+    return true;
+  }
+  if (tcb.resume_pending && !tcb.aborted) {
+    tcb.resume_pending = false;
+    tcb.stalled = false;
+    deliver_queued(index);
+    if (tcb.fin_received && !tcb.aborted) tell_peer_finished(index);
+    if (tcp::window_growth(tcb, parameters_) > 0) tcb.ack_pending = true;
+  }
+  const bool ends = tcb.aborted || (tcb.detached && tcb.receive_queue.is_empty());
+  if (!ends && !tcb.detached) {
+    Segment segment;
+    while (ready_count() < kOutputBurst && tcp::has_output(tcb)) {
+      // Asked first: what next_segment() plans counts as sent.
+      if (!packets_.can_allocate()) {
+        ++counters_.no_packet_buffer;
+        return false;
+      }
+      if (!tcp::next_segment(tcb, context_, segment)) break;
+      emit(tcb.key, segment, tcb.neighbour);
+    }
+    if (ready_count() >= kOutputBurst && tcp::has_output(tcb)) return false;
+    tcp::finish_output(tcb, context_);
+    update_timer(index);
+  }
+  tcb.scheduled = false;
+  pending_.pop();
+  if (ends) end_aborted(index);
+  return true;
+}
+
+// abort() was called, or a finished connection's last data has been taken.
+void Stack::end_aborted(std::uint32_t index) {
+  Tcb& tcb = connections_[index];
+  if (tcb.aborted && !tcb.detached) {
+    if (const auto rst = tcp::reset_of_abort(tcb, context_)) emit(tcb.key, *rst, tcb.neighbour);
+  }
+  end(index, tcb.close_reason);
+}
+
+bool Stack::output_half_open(std::uint32_t index) {
+  tcp::HalfOpen& half = half_opens_[index];
+  pending_.pop();
+  half.scheduled = false;
+  if (!half_opens_.is_in_use(index)) return true;
+  // Not sent for want of a buffer or a route: the timer sends it again.
+  emit_reply(half.key,
+             half.prove_alive ? tcp::ack_of(half, context_) : tcp::syn_ack_of(half, context_));
+  half.prove_alive = false;
+  if (!half.timer.is_armed()) {
+    arm(connections_.capacity() + index, tcp::first_half_open_deadline(context_));
+  }
+  return true;
+}
+
+bool Stack::emit_reply(const base::FlowKey& key, const Segment& segment) {
+  const auto next_hop = interface_.next_hop(key.remote);
+  const auto neighbour = next_hop ? neighbours_.find_or_add(*next_hop, context_.now) : std::nullopt;
+  if (!neighbour) {
+    ++counters_.no_route;
+    return false;
+  }
+  return emit(key, segment, *neighbour);
+}
+
+bool Stack::emit(const base::FlowKey& key, const Segment& segment, net::NeighbourId neighbour) {
+  base::Packet packet;
+  if (!packets_.allocate(packet)) {
+    ++counters_.no_packet_buffer;
+    return false;
+  }
+  const wire::LinkHeader* const known = neighbours_.link_header(neighbour, context_.now);
+  wire::emit_tcp(
+      packet,
+      {.link = known != nullptr ? *known : neighbours_.placeholder_header(),
+       .ip = {.source = key.local, .destination = key.remote, .hop_limit = interface_.hop_limit()},
+       .ports = {.source = key.local_port, .destination = key.remote_port},
+       .segment = segment,
+       .offload_ip_checksum = interface_.offload_ip_checksum(),
+       .offload_tcp_checksum = interface_.offload_tcp_checksum()});
+  count_sent(segment);
+  if (known != nullptr) {
+    send(packet);
+  } else {
+    neighbours_.queue(neighbour, packet, context_.now);
+  }
+  return true;
+}
+
+void Stack::count_sent(const Segment& segment) {
+  if (segment.has(base::kRst)) {
+    ++counters_.rst_sent;
+  } else if (segment.has(base::kSyn)) {
+    ++(segment.has(base::kAck) ? counters_.syn_ack_sent : counters_.syn_sent);
+  } else if (segment.has(base::kFin)) {
+    ++counters_.fin_sent;
+  } else if (!segment.payload.empty()) {
+    ++counters_.data_sent;
+  } else {
+    ++counters_.ack_sent;
+  }
+}
+
+}  // namespace handfast::stack

@@ -1,0 +1,204 @@
+// The small records: LISTEN, SYN-RECEIVED of a passive open, TIME-WAIT.
+
+#include "stack/stack.hpp"
+#include "tcp/isn.hpp"
+#include "tcp/output.hpp"
+#include "tcp/reset.hpp"
+#include "tcp/time_wait.hpp"
+#include "wire/drop.hpp"
+
+namespace handfast::stack {
+
+using base::Segment;
+using tcp::Seq;
+
+void Stack::answer_with_reset(const Arrived& arrived) {
+  if (const auto rst = tcp::reset_for(arrived.segment)) emit_reply(arrived.key, *rst);
+}
+
+void Stack::at_listener(const Arrived& arrived) {
+  if (!listeners_.find(arrived.key.local, arrived.key.local_port)) {
+    wire::count(wire::Drop::no_listener, counters_);
+    return answer_with_reset(arrived);
+  }
+  switch (tcp::listen_segment_arrives(arrived.segment)) {
+    case tcp::ListenVerdict::ignore:
+      return;
+    case tcp::ListenVerdict::reset:
+      return answer_with_reset(arrived);
+    case tcp::ListenVerdict::open:
+      return open_half(arrived,
+                       tcp::initial_sequence_number(arrived.key, place_.isn_key, context_.now));
+  }
+}
+
+void Stack::open_half(const Arrived& arrived, Seq iss) {
+  const auto index = half_opens_.allocate();
+  if (!index) {
+    ++counters_.half_open_refused;
+    return;
+  }
+  if (!flows_.insert(arrived.hash, RecordRef{RecordKind::half_open, *index}.raw())) {
+    ++counters_.half_open_refused;
+    half_opens_.free(*index);
+    return;
+  }
+  tcp::open_half(half_opens_[*index], arrived.key, arrived.segment, iss, context_);
+  ++counters_.passive_opens;
+  schedule_half_open(*index);
+}
+
+void Stack::at_half_open(std::uint32_t index, Arrived& arrived) {
+  tcp::HalfOpen& half = half_opens_[index];
+  switch (tcp::half_open_segment_arrives(half, arrived.segment, context_)) {
+    case tcp::HalfOpenVerdict::ignore:
+      break;
+    case tcp::HalfOpenVerdict::acknowledge:
+      half.prove_alive = true;
+      schedule_half_open(index);
+      break;
+    case tcp::HalfOpenVerdict::answer_again:
+      ++counters_.syn_ack_retransmitted;
+      schedule_half_open(index);
+      break;
+    case tcp::HalfOpenVerdict::reset:
+      answer_with_reset(arrived);
+      break;
+    case tcp::HalfOpenVerdict::back_to_listen:
+      drop_half_open(index);
+      break;
+    case tcp::HalfOpenVerdict::establish:
+      return establish(index, arrived);
+  }
+  packets_.free(arrived.packet);
+}
+
+// The third segment has come: only now a full record is spent.
+void Stack::establish(std::uint32_t half_index, Arrived& arrived) {
+  const auto listener = listeners_.find(arrived.key.local, arrived.key.local_port);
+  if (!listener) {
+    drop_half_open(half_index);
+    answer_with_reset(arrived);
+    packets_.free(arrived.packet);
+    return;
+  }
+  const Listener& at = listener_handlers_[*listener];
+  const auto index = take_connection(at.handler, *at.events);
+  const auto next_hop = interface_.next_hop(arrived.key.remote);
+  const auto neighbour = next_hop ? neighbours_.find_or_add(*next_hop, context_.now) : std::nullopt;
+  if (!index || !neighbour) {
+    // The record stays half-open: the peer's next segment tries again.
+    ++counters_.connections_refused;
+    if (index) connections_.free(*index);
+    packets_.free(arrived.packet);
+    return;
+  }
+  tcp::Tcb& tcb = connections_[*index];
+  tcp::promote(tcb, half_opens_[half_index], context_);
+  tcb.neighbour = *neighbour;
+  neighbours_.pin(*neighbour);
+  flows_.replace(arrived.hash, RecordRef{RecordKind::half_open, half_index}.raw(),
+                 RecordRef{RecordKind::connection, *index}.raw());
+  timer::Wheel::cancel(half_opens_[half_index].timer);
+  half_opens_.free(half_index);
+  at_connection(*index, arrived);
+}
+
+void Stack::drop_half_open(std::uint32_t index) {
+  tcp::HalfOpen& half = half_opens_[index];
+  flows_.erase(hash_of(half.key), RecordRef{RecordKind::half_open, index}.raw());
+  timer::Wheel::cancel(half.timer);
+  half_opens_.free(index);
+}
+
+void Stack::half_open_timer(std::uint32_t index) {
+  if (!half_opens_.is_in_use(index)) return;
+  tcp::HalfOpen& half = half_opens_[index];
+  const auto next = tcp::half_open_timed_out(half, context_);
+  if (!next) {
+    ++counters_.half_open_expired;
+    drop_half_open(index);
+    return;
+  }
+  ++counters_.retransmission_timeouts;
+  ++counters_.syn_ack_retransmitted;
+  arm(connections_.capacity() + index, *next);
+  schedule_half_open(index);
+}
+
+// The record is small and says all that can still be asked. The Tcb is the caller's to release.
+void Stack::enter_time_wait(std::uint32_t index) {
+  const tcp::Tcb& tcb = connections_[index];
+  table::TimeWaitRecord record{.local = tcb.key.local.v4_value(),
+                               .remote = tcb.key.remote.v4_value(),
+                               .local_port = tcb.key.local_port,
+                               .remote_port = tcb.key.remote_port,
+                               .snd_nxt = tcb.snd_max.raw(),
+                               .rcv_nxt = tcb.rcv_nxt.raw(),
+                               .ts_recent = tcb.ts_recent};
+  record.set_deadline_ms(now_ms() + time_wait_ms_);
+  record.set_has_timestamps(tcb.timestamps);
+  auto place = time_waits_.push(record);
+  while (!place &&
+         time_waits_.drop_oldest([this](std::uint32_t oldest, const table::TimeWaitRecord& gone) {
+           ++counters_.time_wait_cut_short;
+           end_time_wait(gone, oldest);
+         })) {
+    place = time_waits_.push(record);
+  }
+  const std::uint64_t hash = hash_of(tcb.key);
+  const std::uint32_t from = RecordRef{RecordKind::connection, index}.raw();
+  ++counters_.time_wait_entered;
+  if (place) {
+    flows_.replace(hash, from, RecordRef{RecordKind::time_wait, *place}.raw());
+  } else {  // max_time_wait is 0
+    ++counters_.time_wait_cut_short;
+    flows_.erase(hash, from);
+  }
+}
+
+void Stack::end_time_wait(const table::TimeWaitRecord& record, std::uint32_t index) {
+  const std::uint64_t hash = base::hash_v4_flow(record.local, record.remote, record.local_port,
+                                                record.remote_port, place_.flow_secret);
+  flows_.erase(hash, RecordRef{RecordKind::time_wait, index}.raw());
+}
+
+void Stack::at_time_wait(std::uint32_t index, Arrived& arrived) {
+  table::TimeWaitRecord& record = time_waits_.at(index);
+  const tcp::TimeWait state{.snd_nxt = Seq{record.snd_nxt},
+                            .rcv_nxt = Seq{record.rcv_nxt},
+                            .ts_recent = record.ts_recent,
+                            .timestamps = record.has_timestamps()};
+  switch (tcp::time_wait_segment_arrives(state, arrived.segment, parameters_)) {
+    case tcp::TimeWaitVerdict::ignore:
+      break;
+    case tcp::TimeWaitVerdict::acknowledge_and_restart:
+      ++counters_.time_wait_restarted;
+      time_waits_.restart(index, now_ms() + time_wait_ms_);
+      [[fallthrough]];
+    case tcp::TimeWaitVerdict::acknowledge:
+      ++counters_.time_wait_answered;
+      emit_reply(arrived.key, tcp::ack_of(state, context_));
+      break;
+    case tcp::TimeWaitVerdict::reopen: {
+      if (!listeners_.find(arrived.key.local, arrived.key.local_port)) {
+        // Nobody would take it: the record is worth more than a RST.
+        ++counters_.time_wait_answered;
+        emit_reply(arrived.key, tcp::ack_of(state, context_));
+        break;
+      }
+      ++counters_.time_wait_reused;
+      end_time_wait(record, index);
+      time_waits_.erase(index);
+      // RFC 9293 section 3.6.1: an ISS beyond every number of the old connection.
+      Seq iss = tcp::initial_sequence_number(arrived.key, place_.isn_key, context_.now);
+      constexpr std::uint32_t kBeyond = 1 << 17;
+      if (!iss.is_after(state.snd_nxt)) iss = state.snd_nxt + kBeyond;
+      open_half(arrived, iss);
+      break;
+    }
+  }
+  packets_.free(arrived.packet);
+}
+
+}  // namespace handfast::stack

@@ -1,0 +1,56 @@
+// Pump: the poll loop's body, the same for a runtime's worker and for a simulated host: a stack,
+// the device it is attached to, and the order in which they take turns.
+#pragma once
+
+#include <array>
+
+#include "base/device.hpp"
+#include "stack/stack.hpp"
+
+namespace handfast::stack {
+
+class Pump {
+ public:
+  // Both are borrowed for life.
+  Pump(Stack& stack, base::Device& device) : stack_(&stack), device_(&device) {}
+
+  // One turn; `hook()` runs between input and output. Returns the frames received and sent: 0 means
+  // that there was nothing to do.
+  template <class Hook>
+  std::size_t turn(Instant now, Hook&& hook) {
+    const std::size_t received = device_->receive(now, received_);
+    stack_->input(now, std::span{received_}.first(received));
+    hook();
+    stack_->advance(now);
+    return received + flush(now);
+  }
+  std::size_t turn(Instant now) {
+    return turn(now, [] {});
+  }
+
+ private:
+  // Bursts sent in one turn at most: more connections than these have to wait for input.
+  static constexpr int kBurstsPerTurn = 8;
+  static constexpr std::size_t kReceiveBurst = 64;
+
+  std::size_t flush(Instant now) {
+    std::size_t sent_all = 0;
+    for (int burst = 0; burst < kBurstsPerTurn; ++burst) {
+      stack_->output(now);
+      const std::span<const base::Packet> frames = stack_->frames();
+      if (frames.empty()) break;
+      const std::size_t sent = device_->send(now, frames);
+      stack_->sent(sent);
+      sent_all += sent;
+      // A full device gets its turn again after input: two full peers would else wait for ever.
+      if (sent < frames.size()) break;
+    }
+    return sent_all;
+  }
+
+  Stack* stack_;
+  base::Device* device_;
+  std::array<base::Packet, kReceiveBurst> received_;
+};
+
+}  // namespace handfast::stack

@@ -1,0 +1,214 @@
+// Making a stack, its clockwork, and the calls that concern the whole of it.
+
+#include "stack/stack.hpp"
+
+#include <algorithm>
+#include <new>
+
+namespace handfast::stack {
+
+using tcp::Tick;
+
+std::expected<std::unique_ptr<Stack>, std::string> Stack::create(const StackConfig& config,
+                                                                 const StackPlace& place,
+                                                                 const base::DeviceInfo& device,
+                                                                 base::PacketPool& pool,
+                                                                 HandOver* hand_over) {
+  if (auto checked = config.check(); !checked) return std::unexpected(checked.error());
+  auto interface = net::Interface::create(config.interface, device);
+  if (!interface) return std::unexpected(interface.error());
+  std::unique_ptr<Stack> stack{new (std::nothrow)
+                                   Stack(config, place, *interface, pool, hand_over)};
+  if (stack == nullptr || !stack->reserve(Instant{})) {
+    return std::unexpected(
+        "the system refused the memory for the stack's tables; lower max_connections, "
+        "max_half_open or max_time_wait");
+  }
+  stack->neighbours_.announce();
+  return stack;
+}
+
+Stack::Stack(const StackConfig& config, const StackPlace& place, const net::Interface& interface,
+             base::PacketPool& pool, HandOver* hand_over)
+    : place_(place),
+      hand_over_(hand_over),
+      interface_(interface),
+      link_filter_(interface.link_filter()),
+      // RFC 7323 section 5.4: an offset that tells nobody how long we have been up. The same for
+      // all workers, so that a flow's timestamps do not depend on who owns it.
+      parameters_(tcp::Parameters::from(
+          config, static_cast<std::uint32_t>(base::siphash(place.isn_key, 0, 0)))),
+      packets_(pool),
+      context_{.parameters = parameters_, .packets = packets_, .counters = counters_, .now = {}},
+      worker_(*this),
+      neighbours_(interface_, *this, counters_, place.flow_secret),
+      icmp_(interface_),
+      config_(config),
+      time_wait_ms_(static_cast<std::uint32_t>(2 * config.msl / std::chrono::milliseconds(1))) {}
+
+bool Stack::reserve(Instant now) {
+  const std::uint32_t records = config_.max_connections + config_.max_half_open;
+  set_time(now);
+  return connections_.reserve(config_.max_connections) &&
+         half_opens_.reserve(config_.max_half_open) && time_waits_.reserve(config_.max_time_wait) &&
+         flows_.reserve(std::size_t{records} + config_.max_time_wait) &&
+         listeners_.reserve(config_.max_listeners) &&
+         listener_handlers_.reserve(config_.max_listeners) &&
+         ports_.reserve(config_.first_port, config_.last_port,
+                        base::siphash(place_.isn_key, 1, place_.queue)) &&
+         wheel_.reserve(2 * records, timer::tick_at_or_before(now)) && pending_.reserve(records);
+}
+
+Stack::~Stack() {
+  for (std::uint32_t i = 0; i < connections_.touched(); ++i) {
+    if (connections_.is_in_use(i)) release_connection(i);
+  }
+  for (const base::Packet& packet : frames()) packets_.free(packet);
+}
+
+void Stack::set_time(Instant now) {
+  context_.set_time(now);
+}
+
+void Stack::advance(Instant now) {
+  set_time(now);
+  wheel_.advance(
+      timer::tick_at_or_before(now),
+      [this](std::uint32_t id) -> base::TimerNode& { return timer_node(id); },
+      [this](std::uint32_t id) {
+        if (id < connections_.capacity()) {
+          connection_timer(id);
+        } else {
+          half_open_timer(id - connections_.capacity());
+        }
+      },
+      kTimersPerTurn);
+  if (time_waits_.size() != 0) {
+    time_waits_.expire(
+        now_ms(),
+        [this](std::uint32_t index, const table::TimeWaitRecord& record) {
+          ++counters_.time_wait_kept;
+          end_time_wait(record, index);
+        },
+        [this](std::uint32_t from, std::uint32_t to, const table::TimeWaitRecord& record) {
+          const std::uint64_t hash =
+              base::hash_v4_flow(record.local, record.remote, record.local_port, record.remote_port,
+                                 place_.flow_secret);
+          flows_.replace(hash, RecordRef{RecordKind::time_wait, from}.raw(),
+                         RecordRef{RecordKind::time_wait, to}.raw());
+        },
+        kTimeWaitsPerTurn);
+  }
+  if (neighbours_.next_deadline() <= now) {
+    neighbours_.advance(now);
+    // A next hop that does not answer is a soft error: connections give up by their own timeouts.
+    neighbours_.take_failed([](net::NeighbourId) {});
+  }
+}
+
+Instant Stack::next_deadline() const {
+  const Instant now = context_.now;
+  if (has_output() || ready_count() != 0) return now;
+  Instant next = neighbours_.next_deadline();
+  if (const Tick tick = wheel_.next_deadline(); tick != base::kNoTick) {
+    const auto ahead = static_cast<std::int32_t>(tick - timer::tick_at_or_before(now));
+    const std::int64_t at = ((now.ns() >> base::kTickShift) + ahead) << base::kTickShift;
+    next = std::min(next, std::max(now, Instant::from_ns(at)));
+  }
+  if (const auto ms = time_waits_.next_deadline_ms()) {
+    const std::uint32_t ahead = (*ms - now_ms()) & table::TimeWaitRecord::kTimeMask;
+    const bool is_past = ahead > table::TimeWaitRecord::kTimeMask / 2;
+    const std::int64_t at = is_past ? now.ns() : (now.ns() / 1'000'000 + ahead) * 1'000'000;
+    next = std::min(next, std::max(now, Instant::from_ns(at)));
+  }
+  return next;
+}
+
+void Stack::learn_neighbour(const Address& address, const base::MacAddress& mac) {
+  neighbours_.learn(address, mac, context_.now, false);
+}
+
+std::expected<void, Error> Stack::listen(const Endpoint& local, void* handler,
+                                         const HandlerTable& events) {
+  const Address& address = local.address;
+  if (local.port == 0 || address.is_multicast() || interface_.is_broadcast(address)) {
+    return std::unexpected(Error::invalid_address);
+  }
+  if (!address.is_unspecified() && !interface_.is_ours(address)) {
+    return std::unexpected(Error::not_our_address);
+  }
+  const auto id = listeners_.add(local);
+  if (!id) return std::unexpected(id.error());
+  listener_handlers_[*id] = {.handler = handler, .events = &events};
+  return {};
+}
+
+void Stack::stop_listening(const Endpoint& local) {
+  listeners_.remove(local);
+}
+
+void Stack::stop(Instant now) {
+  set_time(now);
+  for (std::uint32_t i = 0; i < half_opens_.touched(); ++i) {
+    if (!half_opens_.is_in_use(i)) continue;
+    base::Segment rst;
+    rst.seq = half_opens_[i].iss + 1;
+    rst.flags = base::kRst;
+    emit_reply(half_opens_[i].key, rst);
+    drop_half_open(i);
+  }
+  for (std::uint32_t i = 0; i < connections_.touched(); ++i) {
+    if (connections_.is_in_use(i)) abort(i, CloseReason::stopped);
+  }
+}
+
+StateCounts Stack::state_counts() const {
+  StateCounts counts{};
+  const auto at = [&counts](State state) -> std::uint64_t& {
+    return counts[static_cast<std::size_t>(state)];
+  };
+  at(State::listen) = listeners_.size();
+  at(State::syn_received) = half_opens_.in_use();
+  at(State::time_wait) = time_waits_.size();
+  for (std::uint32_t i = 0; i < connections_.touched(); ++i) {
+    // A detached record only waits for its handler; its TIME-WAIT is counted above.
+    if (!connections_.is_in_use(i) || connections_[i].detached) continue;
+    ++at(connections_[i].state);
+  }
+  return counts;
+}
+
+// net::FrameSink.
+void Stack::send(const base::Packet& frame) {
+  if (ready_end_ == kReadyMax && ready_first_ > 0) {
+    std::move(ready_.begin() + static_cast<std::ptrdiff_t>(ready_first_), ready_.end(),
+              ready_.begin());
+    ready_end_ -= ready_first_;
+    ready_first_ = 0;
+  }
+  if (ready_end_ == kReadyMax) {
+    ++counters_.no_packet_buffer;
+    packets_.free(frame);
+    return;
+  }
+  ready_[ready_end_++] = frame;
+}
+
+bool Stack::allocate(base::Packet& out) {
+  return packets_.allocate(out);
+}
+
+void Stack::free(const base::Packet& frame) {
+  packets_.free(frame);
+}
+
+void Stack::sent(std::size_t n) {
+  for (std::size_t i = ready_first_; i < ready_first_ + n; ++i) {
+    counters_.bytes_sent += ready_[i].length;
+  }
+  counters_.frames_sent += n;
+  ready_first_ += n;
+  if (ready_first_ == ready_end_) ready_first_ = ready_end_ = 0;
+}
+
+}  // namespace handfast::stack

@@ -1,0 +1,252 @@
+// Stack: one worker's whole TCP/IP stack, without I/O. It is a function of (frames, time, seed):
+// whoever owns it (a runtime's worker, a simulator) calls, from one thread and in this order,
+//
+//   input(now, frames)    what has arrived; callbacks run
+//   advance(now)          timers that are due; callbacks run
+//   output(now)           segments that are due, at most a burst; events held back by a callback
+//   frames(), sent(n)     the frames to hand to the device, and how many it took
+//
+// and may sleep until next_deadline(). lib/stack/pump.hpp does just that with a Device. Everything
+// is bounded by StackConfig and taken at create(); nothing is allocated from the heap afterwards.
+#pragma once
+
+#include <array>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "base/counter.hpp"
+#include "base/device.hpp"
+#include "base/flow_key.hpp"
+#include "base/mapped_array.hpp"
+#include "base/packet.hpp"
+#include "base/siphash.hpp"
+#include "base/slab.hpp"
+#include "handfast/config.hpp"
+#include "handfast/handler.hpp"
+#include "handfast/worker.hpp"
+#include "net/icmp_input.hpp"
+#include "net/interface.hpp"
+#include "net/neighbours.hpp"
+#include "net/token_bucket.hpp"
+#include "stack/hand_over.hpp"
+#include "stack/record_ref.hpp"
+#include "stack/ring.hpp"
+#include "table/flow_table.hpp"
+#include "table/listener_table.hpp"
+#include "table/port_allocator.hpp"
+#include "table/time_wait_queue.hpp"
+#include "tcp/half_open.hpp"
+#include "tcp/segment_arrives.hpp"
+#include "tcp/tcb.hpp"
+#include "timer/wheel.hpp"
+
+namespace handfast::stack {
+
+// Where a stack stands among its fellows, and the secrets they share.
+struct StackPlace {
+  unsigned worker = 0;           // over the whole runtime; what Worker::id() says
+  unsigned queue = 0;            // among the workers of its port
+  unsigned queues = 1;           // how many those are
+  base::HashSecret flow_secret;  // the same for all of a port: it decides who owns a flow
+  base::SipKey isn_key{};        // likewise
+};
+
+class Stack final : private net::FrameSink {
+ public:
+  // `pool` and `hand_over` (which may be null) are borrowed for life. The error is one sentence
+  // about the configuration, or says that memory was refused.
+  static std::expected<std::unique_ptr<Stack>, std::string> create(const StackConfig& config,
+                                                                   const StackPlace& place,
+                                                                   const base::DeviceInfo& device,
+                                                                   base::PacketPool& pool,
+                                                                   HandOver* hand_over);
+  ~Stack() override;
+
+  // Takes ownership of the frames.
+  void input(Instant now, std::span<const base::Packet> frames);
+  // The same for frames that another worker of the port received.
+  void input_handed_over(Instant now, std::span<const base::Packet> frames);
+  void advance(Instant now);
+  void output(Instant now);
+  std::span<const base::Packet> frames() const { return {&ready_[ready_first_], ready_count()}; }
+  // The device took the first `n` of frames().
+  void sent(std::size_t n);
+  // Connections are waiting for their turn in output().
+  bool has_output() const { return !pending_.is_empty(); }
+  // When advance() or output() has something to do: a lower bound, never() when idle.
+  Instant next_deadline() const;
+
+  // Another worker's ARP news.
+  void learn_neighbour(const Address& address, const base::MacAddress& mac);
+  // Stops listening and aborts every connection (reason `stopped`); the RSTs are in frames().
+  void stop(Instant now);
+
+  Worker& worker() { return worker_; }
+  const base::LiveCounters& counters() const { return counters_; }
+
+  // What Worker and Connection call.
+  std::expected<void, Error> listen(const Endpoint& local, void* handler,
+                                    const HandlerTable& events);
+  void stop_listening(const Endpoint& local);
+  std::expected<Connection, Error> connect(const Endpoint& remote, void* handler,
+                                           const HandlerTable& events,
+                                           const ConnectOptions& options);
+  StateCounts state_counts() const;
+  Instant now() const { return context_.now; }
+  unsigned id() const { return place_.worker; }
+  std::uint32_t open_count() const { return connections_.in_use(); }
+  std::uint32_t half_open_count() const { return half_opens_.in_use(); }
+  std::uint32_t time_wait_count() const { return time_waits_.size(); }
+
+  // The live record of a reference, or null when it is stale.
+  tcp::Tcb* find(std::uint32_t index, std::uint32_t generation);
+  std::expected<std::size_t, Error> send(std::uint32_t index, std::span<const std::byte> bytes);
+  void close(std::uint32_t index);
+  void abort(std::uint32_t index, CloseReason reason);
+  void resume_receive(std::uint32_t index);
+  void set_timer(std::uint32_t index, Duration after);
+  void set_user_timeout(std::uint32_t index, Duration timeout);
+
+ private:
+  // Frames looked at together: their table lines are fetched while others are parsed.
+  static constexpr std::size_t kInputBurst = 32;
+  // output() stops here, so that input gets its turn.
+  static constexpr std::size_t kOutputBurst = 64;
+  // Answers given at once (RST, ARP, frames released by ARP) find room up to this bound.
+  static constexpr std::size_t kReadyMax = 2048;
+  static constexpr std::size_t kTimersPerTurn = 256;
+  static constexpr std::size_t kTimeWaitsPerTurn = 256;
+  static constexpr std::uint32_t kChallengeAcksPerSecond = 1000;  // RFC 5961 section 7, each worker
+
+  // A parsed TCP segment on its way through the stages.
+  struct Arrived {
+    base::Packet packet;
+    base::FlowKey key;
+    std::uint64_t hash;
+    base::Segment segment;
+  };
+
+  struct Listener {
+    void* handler;
+    const HandlerTable* events;
+  };
+
+  Stack(const StackConfig& config, const StackPlace& place, const net::Interface& interface,
+        base::PacketPool& pool, HandOver* hand_over);
+  [[nodiscard]] bool reserve(Instant now);
+
+  // input.cpp: from frames to records.
+  void set_time(Instant now);
+  void input_burst(std::span<const base::Packet> frames, bool handed_over);
+  bool parse(const base::Packet& packet, bool handed_over, Arrived& out);
+  bool parse_segment(const base::Packet& packet, const wire::Frame& frame, Arrived& out);
+  void input_arp(const wire::Frame& frame);
+  void input_icmp(const base::Packet& packet, const wire::Frame& frame, bool handed_over);
+  void answer_echo(const wire::Frame& frame, const wire::Icmp& request);
+  void input_tcp_error(const base::Packet& packet, const net::TcpError& error, bool handed_over);
+  // True when the packet is another worker's business and has been passed on or dropped.
+  bool hand_to_owner(const base::Packet& packet, std::uint64_t hash, bool handed_over);
+  void prefetch_record(RecordRef ref) const;
+  void dispatch(Arrived& arrived);
+  RecordRef find_flow(const base::FlowKey& key, std::uint64_t hash) const;
+  bool matches(RecordRef ref, const base::FlowKey& key) const;
+  void count_received(const base::Segment& segment);
+
+  // passive.cpp: LISTEN, SYN-RECEIVED, TIME-WAIT.
+  void at_listener(const Arrived& arrived);
+  void open_half(const Arrived& arrived, tcp::Seq iss);
+  void at_half_open(std::uint32_t index, Arrived& arrived);
+  void establish(std::uint32_t index, Arrived& arrived);
+  void drop_half_open(std::uint32_t index);
+  void at_time_wait(std::uint32_t index, Arrived& arrived);
+  void enter_time_wait(std::uint32_t index);
+  void end_time_wait(const table::TimeWaitRecord& record, std::uint32_t index);
+  void half_open_timer(std::uint32_t index);
+  void answer_with_reset(const Arrived& arrived);
+
+  // active.cpp: connections and their events.
+  void at_connection(std::uint32_t index, Arrived& arrived);
+  void tell(std::uint32_t index, const tcp::Arrival& arrival, const base::Packet& packet,
+            bool& packet_kept);
+  void deliver_text(std::uint32_t index, const tcp::Arrival& arrival, const base::Packet& packet,
+                    bool& packet_kept);
+  void deliver_queued(std::uint32_t index);
+  void tell_peer_finished(std::uint32_t index);
+  void end(std::uint32_t index, CloseReason reason);
+  std::optional<std::uint32_t> take_connection(void* handler, const HandlerTable& events);
+  void release_connection(std::uint32_t index);
+  void connection_timer(std::uint32_t index);
+  void count_end(CloseReason reason);
+  std::expected<Address, Error> source_of(const Endpoint& remote,
+                                          const ConnectOptions& options) const;
+  std::expected<std::uint16_t, Error> choose_port(base::FlowKey key, std::uint16_t wanted);
+  Connection reference(std::uint32_t index) {
+    return Connection{this, index, connections_[index].generation};
+  }
+
+  // output.cpp: from records to frames.
+  void schedule(std::uint32_t index);
+  void schedule_if_needed(std::uint32_t index);
+  void schedule_half_open(std::uint32_t index);
+  void update_timer(std::uint32_t index);
+  // False when no packet or no room is left: the record keeps its turn.
+  bool output_connection(std::uint32_t index);
+  bool output_half_open(std::uint32_t index);
+  void end_aborted(std::uint32_t index);
+  bool emit(const base::FlowKey& key, const base::Segment& segment, net::NeighbourId neighbour);
+  // For answers without a connection: finds the way itself.
+  bool emit_reply(const base::FlowKey& key, const base::Segment& segment);
+  void challenge(std::uint32_t index);
+  void count_sent(const base::Segment& segment);
+  std::size_t ready_count() const { return ready_end_ - ready_first_; }
+  std::uint64_t hash_of(const base::FlowKey& key) const {
+    return base::hash_flow(key, place_.flow_secret);
+  }
+  std::uint32_t now_ms() const { return static_cast<std::uint32_t>(context_.now.ns() / 1'000'000); }
+  base::TimerNode& timer_node(std::uint32_t id) {
+    return id < connections_.capacity() ? connections_[id].timer
+                                        : half_opens_[id - connections_.capacity()].timer;
+  }
+  void arm(std::uint32_t id, base::Tick deadline);
+
+  // net::FrameSink, for Neighbours.
+  void send(const base::Packet& frame) override;
+  bool allocate(base::Packet& out) override;
+  void free(const base::Packet& frame) override;
+
+  StackPlace place_;
+  HandOver* hand_over_;
+  net::Interface interface_;
+  wire::LinkFilter link_filter_;
+  tcp::Parameters parameters_;
+  base::LiveCounters counters_;
+  base::PacketCache packets_;
+  tcp::Context context_;
+  Worker worker_;
+
+  base::Slab<tcp::Tcb> connections_;
+  base::Slab<tcp::HalfOpen> half_opens_;
+  table::TimeWaitQueue time_waits_;
+  table::FlowTable flows_;
+  table::ListenerTable listeners_;
+  base::MappedArray<Listener> listener_handlers_;
+  table::PortAllocator ports_;
+  timer::Wheel wheel_;
+  Ring<RecordRef> pending_;  // whose output is due
+  net::Neighbours neighbours_;
+  net::IcmpInput icmp_;
+  net::TokenBucket challenge_acks_{kChallengeAcksPerSecond, kChallengeAcksPerSecond};
+
+  StackConfig config_;
+  std::uint32_t time_wait_ms_;  // 2MSL
+
+  std::size_t ready_first_ = 0;
+  std::size_t ready_end_ = 0;
+  std::array<base::Packet, kReadyMax> ready_;
+  std::array<Arrived, kInputBurst> arrived_;
+};
+
+}  // namespace handfast::stack
