@@ -115,8 +115,11 @@ TEST(FlowTable, ErasingAChainLeavesNoTrace) {
   for (std::uint32_t i = 0; i < 600; ++i) flows.hashes.push_back(std::uint64_t{i} << 32 | 7);
   for (std::uint32_t i = 0; i < 600; ++i) ASSERT_TRUE(table.insert(flows.hashes[i], i));
   for (std::uint32_t i = 0; i < 600; ++i) ASSERT_TRUE(table.erase(flows.hashes[i], i));
-  // Were an overflow count left, this would read on and ask about the entry behind.
+  // Were an overflow count left, a lookup would read on into the next bucket, where another flow
+  // with the same tag is at home.
+  constexpr std::uint64_t kNextHome = 0x5e'0007;
   ASSERT_TRUE(table.insert(flows.hashes[0], 0));
+  ASSERT_TRUE(table.insert(kNextHome, 1));
   int asked = 0;
   EXPECT_EQ(table.find(7,
                        [&](std::uint32_t) {
