@@ -1,0 +1,129 @@
+#include "runtime/worker_thread.hpp"
+
+#include <fmt/format.h>
+#include <pthread.h>
+#include <rte_errno.h>
+#include <rte_lcore.h>
+#include <sched.h>
+
+#include "runtime/affinity.hpp"
+
+namespace handfast::runtime {
+namespace {
+
+// A worker that shares its CPU gives way after so many turns without a frame.
+constexpr unsigned kIdleTurnsMax = 16;
+// After an abort: so that the resets leave even when the device takes only some at a time.
+constexpr unsigned kLastTurns = 16;
+
+}  // namespace
+
+WorkerThread::~WorkerThread() {
+  stop();
+  join();
+}
+
+void WorkerThread::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+std::expected<void, std::string> WorkerThread::wait_until_prepared() {
+  prepared_.acquire();
+  return outcome_;
+}
+
+void WorkerThread::release(Order order) {
+  order_.store(order, std::memory_order_release);
+  order_.notify_one();
+}
+
+void WorkerThread::join() {
+  thread_.join();
+}
+
+Counters WorkerThread::counters() const {
+  const std::lock_guard lock(counters_mutex_);
+  return live_counters_ != nullptr ? live_counters_->snapshot() : final_counters_;
+}
+
+void WorkerThread::run() {
+  const auto name = fmt::format("handfast-w{}", plan_.place.worker);
+  pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
+  outcome_ = prepare();
+  const bool prepared = outcome_.has_value();
+  prepared_.release();
+  order_.wait(Order::wait);
+  if (prepared) poll();
+  finish();
+}
+
+std::expected<void, std::string> WorkerThread::prepare() {
+  if (!pin_this_thread(plan_.cpu)) {
+    return std::unexpected(
+        fmt::format("worker {} cannot be put on CPU {}", plan_.place.worker, plan_.cpu));
+  }
+  // As an lcore of EAL the thread gets a cache of its own in each packet pool.
+  if (rte_thread_register() != 0) {
+    return std::unexpected(fmt::format("EAL has no room for worker {}: {}", plan_.place.worker,
+                                       rte_strerror(rte_errno)));
+  }
+  auto stack = stack::Stack::create(*plan_.config, plan_.place, plan_.device->info(),
+                                    plan_.device->pool(), plan_.exchange);
+  if (!stack) return std::unexpected(std::move(stack.error()));
+  stack_ = std::move(*stack);
+  pump_ = std::make_unique<stack::Pump>(*stack_, *plan_.device);
+  {
+    const std::lock_guard lock(counters_mutex_);
+    live_counters_ = &stack_->counters();
+  }
+  application_ = (*plan_.make_application)(plan_.place.worker);
+  if (application_ == nullptr) {
+    return std::unexpected(
+        fmt::format("no application was made for worker {}", plan_.place.worker));
+  }
+  stack_->advance(plan_.clock->now());  // so that what on_start opens has its time
+  return application_->on_start(stack_->worker());
+}
+
+void WorkerThread::poll() {
+  unsigned idle_turns = 0;
+  while (order_.load(std::memory_order_relaxed) == Order::poll) {
+    if (turn() != 0) {
+      idle_turns = 0;
+    } else if (plan_.cpu_is_shared && ++idle_turns >= kIdleTurnsMax) {
+      ::sched_yield();
+    }
+  }
+}
+
+// Everything that may call the application happens between input and output, at the turn's time.
+std::size_t WorkerThread::turn() {
+  const Instant now = plan_.clock->now();
+  Worker& worker = stack_->worker();
+  std::size_t taken = 0;
+  const std::size_t moved = pump_->turn(now, [&] {
+    if (plan_.exchange != nullptr) taken = plan_.exchange->deliver(now, *stack_);
+    taken += mailbox_.run_all(worker);
+    application_->on_poll(worker);
+  });
+  return moved + taken;
+}
+
+void WorkerThread::finish() {
+  mailbox_.close();
+  if (application_ != nullptr) {
+    stack_->stop(plan_.clock->now());
+    for (unsigned i = 0; i < kLastTurns; ++i) pump_->turn(plan_.clock->now(), [] {});
+  }
+  application_.reset();
+  if (stack_ != nullptr) {
+    const std::lock_guard lock(counters_mutex_);
+    final_counters_ = live_counters_->snapshot();
+    live_counters_ = nullptr;
+  }
+  pump_.reset();
+  stack_.reset();
+  if (rte_lcore_id() != LCORE_ID_ANY) rte_thread_unregister();
+}
+
+}  // namespace handfast::runtime
