@@ -1,0 +1,159 @@
+#include "apps/serve/http_exchange.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+namespace handfast::serve {
+
+struct HttpExchange::Status {
+  std::string_view line;
+  std::string_view extra_field = {};
+};
+
+namespace {
+
+// The generated body's bytes in one block, so that a piece of it is a stretch of memory.
+constexpr std::size_t kBlockBytes = 64 * 1024;
+
+const std::array<char, kBlockBytes>& block() {
+  static const std::array<char, kBlockBytes> kBlock = [] {
+    std::array<char, kBlockBytes> bytes{};
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      bytes[i] = HttpExchange::kAlphabet[i % HttpExchange::kAlphabet.size()];
+    }
+    return bytes;
+  }();
+  return kBlock;
+}
+
+// The N of "/bytes/N".
+std::optional<std::uint64_t> generated_size(std::string_view path) {
+  constexpr std::string_view kPath = "/bytes/";
+  if (!path.starts_with(kPath)) return std::nullopt;
+  path.remove_prefix(kPath.size());
+  std::uint64_t size = 0;
+  const char* const end = path.data() + path.size();
+  const auto [rest, error] = std::from_chars(path.data(), end, size);
+  if (error != std::errc{} || rest != end || size > HttpExchange::kBytesMax) return std::nullopt;
+  return size;
+}
+
+// The path of a request's target: "/path?query" or "http://host/path" (RFC 9112 section 3.2).
+std::string_view path_of(std::string_view target) {
+  constexpr std::string_view kScheme = "http://";
+  if (target.starts_with(kScheme)) {
+    target.remove_prefix(kScheme.size());
+    const std::size_t slash = target.find('/');
+    target = slash == std::string_view::npos ? "/" : target.substr(slash);
+  }
+  return target.substr(0, target.find('?'));
+}
+
+}  // namespace
+
+std::size_t HttpExchange::receive(Bytes bytes) {
+  std::size_t taken = 0;
+  if (finished()) return bytes.size();
+  if (!to_send().empty()) return 0;
+  const std::uint64_t skipped = std::min<std::uint64_t>(skip_bytes_, bytes.size());
+  skip_bytes_ -= skipped;
+  taken += static_cast<std::size_t>(skipped);
+  if (taken == bytes.size()) return taken;
+
+  std::size_t used = 0;
+  switch (parser_.feed(bytes.subspan(taken), used)) {
+    case HttpRequestParser::Status::more:
+      break;
+    case HttpRequestParser::Status::complete:
+      skip_bytes_ = parser_.request().body_bytes;
+      answer(parser_.request());
+      parser_.reset();
+      break;
+    case HttpRequestParser::Status::bad:
+      refuse({"400 Bad Request"});
+      break;
+    case HttpRequestParser::Status::too_large:
+      refuse({"431 Request Header Fields Too Large"});
+      break;
+    case HttpRequestParser::Status::too_long:
+      refuse({"414 URI Too Long"});
+      break;
+  }
+  return taken + used;
+}
+
+void HttpExchange::answer(const HttpRequest& request) {
+  keep_alive_ = request.keep_alive;
+  const bool with_body = request.method == HttpRequest::Method::get;
+  if (request.method == HttpRequest::Method::other) {
+    body_ = "only GET and HEAD are served here\n";
+    begin({"405 Method Not Allowed", "Allow: GET, HEAD\r\n"}, "text/plain", body_.size(), true);
+    return;
+  }
+  const std::string_view path = path_of(request.target);
+  if (const auto size = generated_size(path)) {
+    generates_ = true;
+    begin({"200 OK"}, "text/plain", *size, with_body);
+  } else if (path == "/" || path == "/index.html") {
+    body_ = kPage;
+    begin({"200 OK"}, "text/html", body_.size(), with_body);
+  } else {
+    body_ = "there is / and /bytes/N\n";
+    begin({"404 Not Found"}, "text/plain", body_.size(), with_body);
+  }
+}
+
+// What follows a request that was not understood cannot be told apart from it: the last answer.
+void HttpExchange::refuse(const Status& status) {
+  keep_alive_ = false;
+  body_ = "the request was not understood\n";
+  begin(status, "text/plain", body_.size(), true);
+}
+
+void HttpExchange::begin(const Status& status, std::string_view type, std::uint64_t body_bytes,
+                         bool with_body) {
+  const auto written = fmt::format_to_n(head_.begin(), head_.size(),
+                                        "HTTP/1.1 {}\r\nServer: handfast\r\n{}Content-Type: {}\r\n"
+                                        "Content-Length: {}\r\nConnection: {}\r\n\r\n",
+                                        status.line, status.extra_field, type, body_bytes,
+                                        keep_alive_ ? "keep-alive" : "close");
+  head_bytes_ = static_cast<std::uint16_t>(std::min(written.size, head_.size()));
+  head_sent_ = 0;
+  body_bytes_ = with_body ? body_bytes : 0;
+  body_sent_ = 0;
+  ++answers_;
+}
+
+Bytes HttpExchange::to_send() const {
+  std::string_view piece;
+  if (head_sent_ < head_bytes_) {
+    piece = std::string_view(head_.data(), head_bytes_).substr(head_sent_);
+  } else if (body_sent_ < body_bytes_ && generates_) {
+    const auto start = static_cast<std::size_t>(body_sent_ % kBlockBytes);
+    piece = std::string_view(block().data(), kBlockBytes).substr(start);
+    piece = piece.substr(0, static_cast<std::size_t>(
+                                std::min<std::uint64_t>(piece.size(), body_bytes_ - body_sent_)));
+  } else if (body_sent_ < body_bytes_) {
+    piece = body_.substr(static_cast<std::size_t>(body_sent_));
+  }
+  return std::as_bytes(std::span(piece.data(), piece.size()));
+}
+
+void HttpExchange::sent(std::size_t count) {
+  if (head_sent_ < head_bytes_) {
+    head_sent_ = static_cast<std::uint16_t>(head_sent_ + count);
+  } else {
+    body_sent_ += count;
+  }
+  if (!to_send().empty()) return;
+  head_bytes_ = 0;
+  head_sent_ = 0;
+  body_bytes_ = 0;
+  body_sent_ = 0;
+  generates_ = false;
+}
+
+}  // namespace handfast::serve

@@ -1,0 +1,64 @@
+// HttpExchange: one connection's whole HTTP state: reads requests one after the other and holds
+// what is left to send of the present answer. No I/O: bytes in with receive(), bytes out with
+// to_send() and sent(). While an answer is being sent it takes nothing, so pipelined requests stay
+// in the connection's receive queue.
+//
+//   GET /           the fixed page (also /index.html)
+//   GET /bytes/N    N bytes, N up to 1 TiB: the byte at offset i is kAlphabet[i % 64]
+//   other paths     404; other methods 405; HEAD is GET without the body
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "apps/serve/http_request.hpp"
+
+namespace handfast::serve {
+
+class HttpExchange {
+ public:
+  static constexpr std::string_view kAlphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-\n";
+  static_assert(kAlphabet.size() == 64);
+  static constexpr std::string_view kPage =
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head><title>Handfast</title></head>\n"
+      "<body><h1>It works.</h1>\n<p>This page came over a TCP stack in user space.</p></body>\n"
+      "</html>\n";
+  static constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 40;
+
+  // Takes bytes up to the end of one request; returns how many. 0 while an answer is to be sent.
+  // After finished() everything is taken and ignored.
+  std::size_t receive(Bytes bytes);
+  // The next piece of the answer; empty when there is none.
+  Bytes to_send() const;
+  // The first `count` bytes of to_send() have been sent.
+  void sent(std::size_t count);
+  // The peer will send nothing more: the present answer, if any, is the last.
+  void peer_finished() { keep_alive_ = false; }
+  // The last answer is sent whole: the connection is to be closed.
+  bool finished() const { return !keep_alive_ && to_send().empty(); }
+  // Answers begun.
+  std::uint64_t answers() const { return answers_; }
+
+ private:
+  struct Status;
+  void answer(const HttpRequest& request);
+  void begin(const Status& status, std::string_view type, std::uint64_t body_bytes, bool with_body);
+  void refuse(const Status& status);
+
+  HttpRequestParser parser_;
+  std::array<char, 224> head_{};
+  std::uint16_t head_bytes_ = 0;
+  std::uint16_t head_sent_ = 0;
+  bool keep_alive_ = true;
+  bool generates_ = false;  // the body is kAlphabet over and over, else `body_`
+  std::string_view body_;   // static text
+  std::uint64_t body_bytes_ = 0;
+  std::uint64_t body_sent_ = 0;
+  std::uint64_t skip_bytes_ = 0;  // of a request's body
+  std::uint64_t answers_ = 0;
+};
+
+}  // namespace handfast::serve

@@ -1,0 +1,64 @@
+// What handfast-serve was asked to offer, read from its command line and checked as a whole.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "apps/options/command_line.hpp"
+#include "handfast/address.hpp"
+#include "handfast/runtime.hpp"
+
+namespace handfast::serve {
+
+enum class Service : std::uint8_t {
+  echo,
+  discard,
+  chargen,
+  http,
+  close_first,
+  shut_first,
+  abort_first,
+};
+inline constexpr std::size_t kServiceCount = 7;
+
+std::string_view to_string(Service service);
+
+struct Listen {
+  Service service = Service::echo;
+  std::uint16_t port = 0;
+  bool operator==(const Listen&) const = default;
+};
+
+struct Options {
+  std::vector<Listen> listen;
+  std::optional<Endpoint> dial;
+  std::string port;  // an EAL port
+  Prefix address;
+  std::optional<Address> gateway;
+  std::vector<Route> routes;
+  unsigned workers = 1;
+  std::vector<unsigned> cores;
+  std::optional<Duration> duration;  // ends after so long
+  Duration msl = std::chrono::seconds(30);
+  std::uint32_t max_connections = 65'536;
+  bool huge_pages = false;
+  std::string pcap_file;
+  std::vector<std::string> eal;
+
+  bool has(Service service) const;
+};
+
+// "echo:7", "close-first:9000".
+apps::Parsed<Listen> parse_listen(std::string_view text);
+
+// Reads and checks. The error is help, or one line saying what is wrong and what would be right.
+std::expected<Options, apps::Ending> parse_options(std::span<const char* const> arguments);
+
+RuntimeConfig runtime_config(const Options& options);
+
+}  // namespace handfast::serve
