@@ -99,4 +99,11 @@ inline std::uint64_t pseudo_header_sum(const Address& source, const Address& des
          base::from_big_endian(std::uint32_t{protocol}) + base::from_big_endian(length);
 }
 
+// The same of two IPv4 addresses as numbers in host order.
+constexpr std::uint64_t pseudo_header_sum_v4(std::uint32_t source, std::uint32_t destination,
+                                             std::uint8_t protocol, std::uint32_t length) {
+  return std::uint64_t{base::from_big_endian(source)} + base::from_big_endian(destination) +
+         base::from_big_endian(std::uint32_t{protocol}) + base::from_big_endian(length);
+}
+
 }  // namespace handfast::wire

@@ -64,10 +64,9 @@ std::uint32_t emit_echo_reply(std::byte* at, const LinkHeader& link, const Ipv4F
   const base::Bytes data = request.body.first(std::min(request.body.size(), data_max));
   const std::size_t message_length = kIcmpHeaderSize + data.size();
 
-  Ipv4Fields fields = ip;
-  fields.protocol = kProtocolIcmp;
-  std::byte* const message = emit_ipv4(
-      emit_link(at, link), fields, static_cast<std::uint16_t>(kIpv4HeaderSize + message_length));
+  std::byte* const message =
+      emit_ipv4_for(kProtocolIcmp, emit_link(at, link), ip,
+                    static_cast<std::uint16_t>(kIpv4HeaderSize + message_length));
   WordWriter header(message);
   header.put(std::uint32_t{kIcmpEchoReply} << 24);
   header.put(request.rest);

@@ -45,19 +45,26 @@ class WordWriter {
 };
 
 // Writes the header for `total_length` bytes of packet, itself included, and returns where its
-// payload begins. With `offload_checksum` the checksum field stays 0, for the device to fill in.
-inline std::byte* emit_ipv4(std::byte* at, const Ipv4Fields& ip, std::uint16_t total_length,
-                            bool offload_checksum = false) {
+// payload begins. `protocol` stands in for the fields' own, so that emitters need not copy them.
+// With `offload_checksum` the checksum field stays 0, for the device to fill in.
+inline std::byte* emit_ipv4_for(std::uint8_t protocol, std::byte* at, const Ipv4Fields& ip,
+                                std::uint16_t total_length, bool offload_checksum = false) {
   constexpr std::uint32_t kVersionAndLength = 0x45;
   constexpr std::uint32_t kDontFragment = 0x4000;
   WordWriter header(at);
   header.put(kVersionAndLength << 24 | std::uint32_t{ip.tos} << 16 | total_length);
   header.put(std::uint32_t{ip.id} << 16 | kDontFragment);
-  header.put(std::uint32_t{ip.hop_limit} << 24 | std::uint32_t{ip.protocol} << 16);
+  header.put(std::uint32_t{ip.hop_limit} << 24 | std::uint32_t{protocol} << 16);
   header.put(ip.source.v4_value());
   header.put(ip.destination.v4_value());
   if (!offload_checksum) store_checksum(at + 10, fold(header.sum()));
   return header.at();
+}
+
+// The same with the fields' own protocol.
+inline std::byte* emit_ipv4(std::byte* at, const Ipv4Fields& ip, std::uint16_t total_length,
+                            bool offload_checksum = false) {
+  return emit_ipv4_for(ip.protocol, at, ip, total_length, offload_checksum);
 }
 
 }  // namespace handfast::wire

@@ -182,14 +182,12 @@ void emit_tcp(base::Packet& packet, const TcpEmit& emit) {
   const Segment& segment = emit.segment;
   const std::uint32_t header_length = tcp_header_length(segment.options);
   const auto tcp_length = header_length + static_cast<std::uint32_t>(segment.payload.size());
-  Ipv4Fields ip = emit.ip;
-  ip.protocol = kProtocolTcp;
-  std::byte* const tcp =
-      emit_ipv4(emit_link(packet.data, emit.link), ip,
-                static_cast<std::uint16_t>(kIpv4HeaderSize + tcp_length), emit.offload_ip_checksum);
+  std::byte* const tcp = emit_ipv4_for(kProtocolTcp, emit_link(packet.data, emit.link), emit.ip,
+                                       static_cast<std::uint16_t>(kIpv4HeaderSize + tcp_length),
+                                       emit.offload_ip_checksum);
 
-  const std::uint64_t pseudo =
-      pseudo_header_sum(ip.source, ip.destination, kProtocolTcp, tcp_length);
+  const std::uint64_t pseudo = pseudo_header_sum_v4(
+      emit.ip.source.v4_value(), emit.ip.destination.v4_value(), kProtocolTcp, tcp_length);
   WordWriter header(tcp, pseudo);
   header.put(std::uint32_t{emit.ports.source} << 16 | emit.ports.destination);
   header.put(segment.seq.raw());
