@@ -1,0 +1,92 @@
+// World: whole stacks in virtual time. Hosts on one simulated segment, each with a pool, a port, a
+// stack and, if asked for, an impairing device in between. Time jumps from event to event; equal
+// seeds and equal calls give equal runs. For tests and for `sim_transfer`; it has no thread.
+//
+//   World world({.latency = 50us});
+//   const std::size_t client = world.add_host({.stack = ..., .seed = 1});
+//   world.worker(client).connect(...);
+//   EXPECT_TRUE(world.run_until([&] { return done; }, 10s));
+//   EXPECT_EQ(world.shut_down(), 0u);   // no packet is missing from any pool
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "drivers/impair/impair.hpp"
+#include "drivers/link/link.hpp"
+#include "handfast/config.hpp"
+#include "handfast/worker.hpp"
+#include "stack/pump.hpp"
+#include "stack/stack.hpp"
+
+namespace handfast::sim {
+
+struct HostConfig {
+  StackConfig stack;
+  std::optional<drivers::ImpairConfig> impair;
+  std::uint64_t seed = 1;  // of the stack's secrets and choices
+  std::size_t packets = 8192;
+  std::uint16_t mtu = 1500;
+  // Called at each of the host's turns, between its input and its output.
+  std::function<void(Worker&)> on_turn;
+};
+
+class World {
+ public:
+  // A host polls no more often than every `poll_interval`, as a busy worker does: frames that
+  // arrive meanwhile make one burst. 0: at the very instant of each event.
+  explicit World(const drivers::LinkConfig& link = {}, Duration poll_interval = Duration{0});
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+  ~World();
+
+  // Aborts the program when the configuration does not start: a mistake of the test's.
+  std::size_t add_host(const HostConfig& config);
+
+  // Runs until `condition`, asked after each step, holds: true. False when `limit` of virtual time
+  // has passed first, or nothing is left to happen.
+  bool run_until(const std::function<bool()>& condition, Duration limit);
+  // Runs for so long, whatever happens or does not.
+  void run_for(Duration duration);
+
+  Instant now() const { return now_; }
+  Worker& worker(std::size_t host) { return hosts_[host]->stack->worker(); }
+  stack::Stack& stack(std::size_t host) { return *hosts_[host]->stack; }
+  drivers::SimPool& pool(std::size_t host) { return hosts_[host]->pool; }
+  drivers::ImpairDevice& impairment(std::size_t host) { return *hosts_[host]->impaired; }
+  drivers::Link& link() { return link_; }
+
+  // Ends all stacks and devices; returns how many packets their pools then miss.
+  std::size_t shut_down();
+
+ private:
+  struct Host {
+    explicit Host(const HostConfig& config) : pool(config.packets), on_turn(config.on_turn) {}
+    Instant next_event() const;
+    std::size_t turn(Instant now);
+
+    drivers::SimPool pool;
+    std::function<void(Worker&)> on_turn;
+    std::unique_ptr<drivers::ImpairDevice> impaired;
+    base::Device* device = nullptr;
+    std::unique_ptr<stack::Stack> stack;
+    std::unique_ptr<stack::Pump> pump;
+  };
+  // Turns without a frame moved at one instant, after which a host is taken to be stuck.
+  static constexpr int kIdleTurnsMax = 10'000;
+
+  // Also tells every stack the time, for the calls that a test makes between runs.
+  void turn_all();
+  void settle();
+  bool advance(Instant until);
+  Instant next_event() const;
+
+  Duration poll_interval_;
+  Instant now_ = Instant::from_ns(1'000'000'000);
+  drivers::Link link_;
+  std::vector<std::unique_ptr<Host>> hosts_;
+};
+
+}  // namespace handfast::sim
