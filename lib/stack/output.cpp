@@ -20,8 +20,11 @@ void Stack::schedule(std::uint32_t index) {
 }
 
 void Stack::schedule_if_needed(std::uint32_t index) {
-  const Tcb& tcb = connections_[index];
-  if (tcp::has_output(tcb) || tcb.aborted || tcb.resume_pending) schedule(index);
+  Tcb& tcb = connections_[index];
+  if (tcp::has_output(tcb) || tcb.aborted || tcb.resume_pending) return schedule(index);
+  // An ACK of a part stopped the retransmission timer: what is left in flight needs it again
+  // (RFC 6298 section 5.3).
+  tcp::finish_output(tcb, context_);
 }
 
 void Stack::schedule_half_open(std::uint32_t index) {
