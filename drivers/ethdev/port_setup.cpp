@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::uint64_t kRxChecksums = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
 constexpr std::uint64_t kTxChecksums = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
+constexpr auto kAnySocket = static_cast<unsigned>(SOCKET_ID_ANY);
 constexpr std::uint64_t kRssFields = RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP;
 
 using Status = std::expected<void, std::string>;
@@ -107,10 +108,9 @@ Status Setup::set_up_queues() {
                       "least {}",
                       name_, pool.size(), rx_descriptors_, 2U * rx_descriptors_));
     }
-    int code =
-        rte_eth_rx_queue_setup(id_, q, rx_descriptors_, SOCKET_ID_ANY, nullptr, pool.mempool());
+    int code = rte_eth_rx_queue_setup(id_, q, rx_descriptors_, kAnySocket, nullptr, pool.mempool());
     if (code != 0) return failed("receive queue", code);
-    code = rte_eth_tx_queue_setup(id_, q, tx_descriptors_, SOCKET_ID_ANY, nullptr);
+    code = rte_eth_tx_queue_setup(id_, q, tx_descriptors_, kAnySocket, nullptr);
     if (code != 0) return failed("send queue", code);
   }
   return {};

@@ -38,7 +38,7 @@ void WorkerThread::release(Order order) {
 }
 
 void WorkerThread::join() {
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 Counters WorkerThread::counters() const {
