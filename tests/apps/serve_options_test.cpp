@@ -1,0 +1,99 @@
+#include <gtest/gtest.h>
+
+#include <initializer_list>
+#include <vector>
+
+#include "apps/serve/options.hpp"
+#include "apps/serve/services.hpp"
+
+namespace handfast::serve {
+namespace {
+
+std::expected<Options, apps::Ending> parse(std::initializer_list<const char*> arguments) {
+  const std::vector<const char*> list(arguments);
+  return parse_options(list);
+}
+
+std::string refusal(std::initializer_list<const char*> arguments) {
+  const auto options = parse(arguments);
+  if (options) return "(accepted)";
+  EXPECT_EQ(options.error().exit_code, apps::kExitRefused);
+  EXPECT_EQ(options.error().text.find('\n'), std::string::npos) << options.error().text;
+  return options.error().text;
+}
+
+#define EXPECT_REFUSED(part, ...) \
+  EXPECT_NE(refusal({__VA_ARGS__}).find(part), std::string::npos) << refusal({__VA_ARGS__})
+
+TEST(ServeOptions, ReadsThemAll) {
+  const auto options = parse({"--listen",   "echo:7",       "--listen",  "http:80",
+                              "--port",     "net_tap0",     "--address", "198.18.0.1/24",
+                              "--route",    "10.0.0.0/8",   "via",       "198.18.0.9",
+                              "--route",    "10.1.0.0/16",  "via",       "198.18.0.8",
+                              "--dial",     "198.18.0.2:9", "--workers", "2",
+                              "--duration", "5s",           "--",        "--vdev=net_tap0"});
+  ASSERT_TRUE(options) << options.error().text;
+  EXPECT_EQ(options->listen, (std::vector<Listen>{{Service::echo, 7}, {Service::http, 80}}));
+  ASSERT_EQ(options->routes.size(), 2U);
+  EXPECT_EQ(options->routes[1].gateway.to_string(), "198.18.0.8");
+  EXPECT_EQ(options->dial->to_string(), "198.18.0.2:9");
+  EXPECT_TRUE(options->has(Service::http));
+  EXPECT_FALSE(options->has(Service::chargen));
+  const RuntimeConfig config = runtime_config(*options);
+  EXPECT_EQ(config.ports.front().device, "net_tap0");
+  EXPECT_EQ(config.ports.front().workers, 2U);
+  EXPECT_EQ(config.eal, std::vector<std::string>{"--vdev=net_tap0"});
+}
+
+TEST(ServeOptions, AnEchoOwesAtMostASendBuffer) {
+  const auto echo = parse({"--listen", "echo:7", "--port", "p", "--address", "198.18.0.1/24"});
+  EXPECT_EQ(runtime_config(*echo).ports.front().stack.send_buffer, 64U * 1024);
+  const auto http = parse({"--listen", "http:80", "--port", "p", "--address", "198.18.0.1/24"});
+  EXPECT_EQ(runtime_config(*http).ports.front().stack.send_buffer, StackConfig{}.send_buffer);
+}
+
+TEST(ServeOptions, EveryServiceHasAName) {
+  for (const char* const name :
+       {"echo", "discard", "chargen", "http", "close-first", "shut-first", "abort-first"}) {
+    const auto listen = parse_listen(std::string(name) + ":9");
+    ASSERT_TRUE(listen) << name;
+    EXPECT_EQ(to_string(listen->service), name);
+  }
+}
+
+TEST(ServeOptions, WhatIsMissingIsNamed) {
+  EXPECT_REFUSED("give --listen SERVICE:PORT", "--port", "p");
+  EXPECT_REFUSED("give --port NAME", "--listen", "echo:7", "--address", "198.18.0.1/24");
+  EXPECT_REFUSED("give --address", "--listen", "echo:7", "--port", "p");
+}
+
+TEST(ServeOptions, BadValuesAreNamed) {
+  EXPECT_REFUSED("'daytime:13' is not SERVICE:PORT", "--listen", "daytime:13");
+  EXPECT_REFUSED("'echo' is not SERVICE:PORT", "--listen", "echo");
+  EXPECT_REFUSED("'0' is not a TCP port", "--listen", "echo:0");
+  EXPECT_REFUSED("port 7 has a service already", "--listen", "echo:7", "--listen", "http:7");
+  EXPECT_REFUSED("'by' is not 'via'", "--listen", "echo:7", "--route", "10.0.0.0/8", "by",
+                 "198.18.0.9");
+  EXPECT_REFUSED("unknown option '--lisen'", "--lisen", "echo:7");
+  EXPECT_REFUSED("--dial: ", "--dial", "nowhere");
+  EXPECT_REFUSED("gateway", "--listen", "echo:7", "--port", "p", "--address", "198.18.0.1/24",
+                 "--gateway", "10.0.0.1");
+}
+
+TEST(Chargen, PatternIsThatOfRfc864) {
+  const Chargen chargen;
+  const Bytes pattern = chargen.pattern();
+  const auto at = [&](std::size_t line, std::size_t column) {
+    return static_cast<char>(pattern[line * Chargen::kLineBytes + column]);
+  };
+  EXPECT_EQ(at(0, 0), ' ');
+  EXPECT_EQ(at(0, 71), 'g');
+  EXPECT_EQ(at(0, 72), '\r');
+  EXPECT_EQ(at(0, 73), '\n');
+  EXPECT_EQ(at(1, 0), '!');
+  EXPECT_EQ(at(94, 0), '~');
+  EXPECT_EQ(at(94, 1), ' ');
+}
+
+}  // namespace
+}  // namespace handfast::serve
