@@ -27,10 +27,7 @@ class Opener {
         pace_(plan.rate),
         sources_(plan.source, plan.on_link, plan.first_source) {}
 
-  void start(Instant now) {
-    pace_.start(now);
-    last_poll_ = now;
-  }
+  void start(Instant now) { last_poll_ = now; }
   // No more connections: the number is reached, or opening made no sense (see `refused_with`).
   bool is_done() const {
     return stopped_ || (plan_.connections != 0 && tally_.attempted >= plan_.connections);
@@ -43,9 +40,12 @@ class Opener {
     const Instant now = worker.now();
     if (worker.time_wait_count() + worker.open_count() >= plan_.max_time_wait) {
       tally_.room_wait_ns += static_cast<std::uint64_t>((now - last_poll_).count());
+    } else if (!answered_) {
+      open_first(worker, handler, now, in_flight);
     } else {
       for (int i = 0; i < kOpensPerPoll && in_flight < plan_.concurrency && !is_done(); ++i) {
-        if (!pace_.is_due(now) || !open_one(worker, handler, now)) break;
+        if (!pace_.is_due(now) || !open_one(worker, handler, pace_.intended(now))) break;
+        pace_.advance();
         ++in_flight;
       }
     }
@@ -55,17 +55,28 @@ class Opener {
  private:
   static_assert(kOpensPerPoll < kSpareTimeWait);
 
+  // One alone until one is answered: while the next hop's address is being asked for, only a few
+  // frames are kept, and the other SYNs would have to be sent again.
   template <class H>
-  bool open_one(Worker& worker, H& handler, Instant now) {
-    const auto context = static_cast<std::uint64_t>(pace_.intended(now).ns());
-    const auto opened = worker.connect(
-        plan_.server, handler, ConnectOptions{.source = sources_.next(), .context = context});
+  void open_first(Worker& worker, H& handler, Instant now, std::uint64_t& in_flight) {
+    if (tally_.established != 0) {
+      answered_ = true;
+      pace_.start(now);
+    } else if (in_flight == 0 && open_one(worker, handler, now)) {
+      ++in_flight;
+    }
+  }
+
+  template <class H>
+  bool open_one(Worker& worker, H& handler, Instant meant_for) {
+    const ConnectOptions options{.source = sources_.next(),
+                                 .context = static_cast<std::uint64_t>(meant_for.ns())};
+    const auto opened = worker.connect(plan_.server, handler, options);
     if (!opened) {
       note(opened.error());
       return false;
     }
     ++tally_.attempted;
-    pace_.advance();
     return true;
   }
 
@@ -81,6 +92,7 @@ class Opener {
   Pace pace_;
   SourceWalk sources_;
   Instant last_poll_;
+  bool answered_ = false;
   bool stopped_ = false;
 };
 

@@ -107,8 +107,6 @@ bool Run::all_clients_are_at(Phase phase) const {
 }
 
 void Run::watch(const apps::Interrupt& interrupt) {
-  fmt::print("{}", progress_heading(options_.mode));
-  std::fflush(stdout);
   while (!interrupt.asked() && phase_ != Phase::finished) {
     runtime_->wait(kLookEvery);
     look();
@@ -156,6 +154,7 @@ void Run::print_line() {
                    .failed = tally.failed(),
                    .payload_bytes = client.counters.payload_bytes_sent + tally.bytes_received,
                    .room_wait_ns = tally.room_wait_ns};
+  if (last_line_.time.count() == 0) fmt::print("{}", progress_heading(options_.mode));
   fmt::print("{}", progress_line(options_.mode, last_line_, now));
   std::fflush(stdout);
   last_line_ = now;
