@@ -138,6 +138,9 @@ class Testbed:
                 "peer", "name", "hf1", "netns", self.ours)
             run("ip", "-n", self.ours, "link", "set", "hf1", "up")
             self.in_linux("ethtool", "-K", LINK, "tx", "off")
+            # Linux answers on whichever CPU it happens to be; one queue keeps its segments in order.
+            run("ip", "netns", "exec", self.ours, "sh", "-c",
+                "echo 1 > /sys/class/net/hf1/queues/rx-0/rps_cpus")
         else:
             run("ip", "-n", self.linux, "tuntap", "add", "dev", LINK, "mode", "tap", "multi_queue")
         # Ports close slowly on purpose: a TIME-WAIT of the kernel's lasts its 60 s.
