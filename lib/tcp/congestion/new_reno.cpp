@@ -16,7 +16,7 @@ void start(Tcb& tcb, bool syn_lost) {
   const std::uint32_t mss = tcb.snd_mss;
   tcb.cwnd = syn_lost ? mss : std::min(10 * mss, std::max(2 * mss, 14'600U));
   tcb.ssthresh = 0xffffffff;
-  tcb.recover = tcb.snd_una;
+  tcb.recover = tcb.snd_una - 1;  // the ISS, or what stands for it: nothing to recover from
   tcb.in_recovery = false;
   tcb.duplicate_acks = 0;
 }

@@ -1,0 +1,321 @@
+// Segmentation, windows, retransmission, persist and the timeouts.
+
+#include "connection_fixture.hpp"
+#include "tcp/congestion/new_reno.hpp"
+#include "tcp/icmp_error.hpp"
+#include "tcp/rtt.hpp"
+
+namespace handfast::tcp {
+namespace {
+
+using namespace std::chrono_literals;
+
+using Output = ConnectionTest;
+
+TEST_F(Output, DataIsCutAtTheEffectiveMss) {
+  established();
+  EXPECT_EQ(queue(std::string(1200, 'a')), 1200U);
+  const auto sent = output();
+  ASSERT_EQ(sent.size(), 3U);
+  EXPECT_EQ(sent[0].payload.size(), 536U);
+  EXPECT_EQ(sent[1].payload.size(), 536U);
+  EXPECT_EQ(sent[2].payload.size(), 128U);
+  EXPECT_FALSE(sent[0].segment.has(kPsh));
+  EXPECT_TRUE(sent[2].segment.has(kPsh));  // MUST-61
+}
+
+TEST_F(Output, FinRidesOnTheLastData) {
+  established();
+  queue("bye");
+  close(tcb);
+  const auto sent = output();
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(sent[0].segment.flags, kFin | kAck | kPsh);
+  EXPECT_EQ(sent[0].payload, "bye");
+}
+
+TEST_F(Output, TextbookSendsAckAndFinOnTheirOwn) {
+  config.textbook = true;
+  restart();
+  established();
+  queue("bye");
+  arrive(make(kFin | kAck, kPeerIss + 1, kIss + 1));
+  close(tcb);
+  const auto sent = output();
+  ASSERT_EQ(sent.size(), 3U);
+  EXPECT_EQ(sent[0].segment.flags, kAck);
+  EXPECT_EQ(sent[0].payload, "");
+  EXPECT_EQ(sent[1].payload, "bye");
+  EXPECT_FALSE(sent[1].segment.has(kFin));
+  EXPECT_EQ(sent[2].segment.flags, kFin | kAck);
+}
+
+TEST_F(Output, SendAfterCloseIsRefused) {
+  established();
+  close(tcb);
+  EXPECT_EQ(send(tcb, std::as_bytes(std::span{"x", 1}), context).error(), Error::wrong_state);
+}
+
+TEST_F(Output, SendIsShortWhenTheBufferIsFull) {
+  config.send_buffer = 1000;
+  restart();
+  established();
+  EXPECT_EQ(queue(std::string(1500, 'a')), 1000U);
+  EXPECT_EQ(queue("x"), 0U);
+}
+
+TEST_F(Output, PeersWindowIsHonoured) {
+  established(700);
+  queue(std::string(2000, 'a'));
+  auto sent = output();
+  ASSERT_EQ(sent.size(), 1U);  // 536, and 164 would be silly
+  arrive(make(kAck, kPeerIss + 1, kIss + 1 + 536, 700));
+  sent = output();
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(sent[0].segment.seq, Seq{kIss + 1 + 536});
+}
+
+TEST_F(Output, LostSynIsRepeatedWithBackoffAndGivenUp) {
+  syn_sent();
+  const Timeouts timeouts = wait(std::chrono::minutes(10));
+  EXPECT_TRUE(timeouts.gave_up);
+  EXPECT_EQ(tcb.state, State::closed);
+  // 1, 3, 7, 15, 31, 63, 123 seconds after the first; given up at three minutes (MUST-23).
+  EXPECT_EQ(sent_by_timer.size(), 7U);
+  for (const Sent& s : sent_by_timer) EXPECT_EQ(s.segment.flags, kSyn);
+  EXPECT_EQ(counters.syn_retransmitted.value(), 7U);
+}
+
+TEST_F(Output, SynAckOfASimultaneousOpenIsRepeated) {
+  syn_received();
+  output();
+  wait(1100ms);
+  ASSERT_EQ(sent_by_timer.size(), 1U);
+  EXPECT_EQ(sent_by_timer[0].segment.flags, kSyn | kAck);
+}
+
+TEST_F(Output, LostDataIsRepeatedWithBackoff) {
+  established();
+  queue("data");
+  output();
+  wait(199ms);  // RTO's minimum, the handshake having measured nothing
+  EXPECT_TRUE(sent_by_timer.empty());
+  wait(2ms);
+  ASSERT_EQ(sent_by_timer.size(), 1U);
+  EXPECT_EQ(sent_by_timer[0].payload, "data");
+  EXPECT_EQ(sent_by_timer[0].segment.seq, Seq{kIss + 1});
+  wait(405ms);
+  EXPECT_EQ(sent_by_timer.size(), 2U);
+  wait(805ms);
+  EXPECT_EQ(sent_by_timer.size(), 3U);
+  EXPECT_EQ(counters.data_retransmitted.value(), 3U);
+}
+
+TEST_F(Output, LostFinIsRepeated) {
+  fin_wait_1();
+  wait(250ms);
+  ASSERT_EQ(sent_by_timer.size(), 1U);
+  EXPECT_EQ(sent_by_timer[0].segment.flags, kFin | kAck);
+  EXPECT_EQ(counters.fin_retransmitted.value(), 1U);
+}
+
+TEST_F(Output, AcknowledgedDataIsNotRepeated) {
+  established();
+  queue("data");
+  output();
+  arrive(make(kAck, kPeerIss + 1, kIss + 5));
+  output();
+  wait(std::chrono::minutes(1));
+  EXPECT_TRUE(sent_by_timer.empty());
+}
+
+TEST_F(Output, UserTimeoutEndsTheConnectionToTheTick) {
+  config.user_timeout = 10s;
+  restart();
+  established();
+  queue("data");
+  output();
+  EXPECT_FALSE(wait(9990ms).gave_up);
+  EXPECT_TRUE(wait(20ms).gave_up);
+  EXPECT_EQ(tcb.state, State::closed);
+}
+
+TEST_F(Output, ThirdDuplicateAckSendsAgain) {
+  established();
+  queue(std::string(5 * 536, 'a'));
+  ASSERT_EQ(output().size(), 5U);
+  for (int i = 0; i < 2; ++i) arrive(make(kAck, kPeerIss + 1, kIss + 1));
+  EXPECT_TRUE(output().empty());
+  arrive(make(kAck, kPeerIss + 1, kIss + 1));
+  const auto sent = output();
+  ASSERT_GE(sent.size(), 1U);
+  EXPECT_EQ(sent[0].segment.seq, Seq{kIss + 1});
+  EXPECT_EQ(counters.fast_retransmits.value(), 1U);
+  EXPECT_TRUE(tcb.in_recovery);
+  // A partial acknowledgement: the next gap is filled at once (RFC 6582).
+  arrive(make(kAck, kPeerIss + 1, kIss + 1 + 536));
+  const auto next = output();
+  ASSERT_GE(next.size(), 1U);
+  EXPECT_EQ(next[0].segment.seq, Seq{kIss + 1 + 536});
+  arrive(make(kAck, kPeerIss + 1, kIss + 1 + 5 * 536));
+  EXPECT_FALSE(tcb.in_recovery);
+}
+
+TEST_F(Output, CongestionWindowGrowsAndCollapses) {
+  established();
+  const std::uint32_t mss = tcb.snd_mss;
+  EXPECT_EQ(tcb.cwnd, 10 * mss);  // RFC 6928
+  queue(std::string(20 * 536, 'a'));
+  EXPECT_EQ(output().size(), 10U);
+  arrive(make(kAck, kPeerIss + 1, kIss + 1 + 2 * mss));
+  EXPECT_EQ(tcb.cwnd, 11 * mss);  // at most one segment for each ACK
+  EXPECT_EQ(output().size(), 3U);
+  wait(300ms);
+  EXPECT_EQ(tcb.cwnd, mss);
+  EXPECT_EQ(tcb.ssthresh, 11 * mss / 2);
+}
+
+TEST_F(Output, LostSynMakesTheFirstWindowOneSegment) {
+  syn_sent();
+  wait(1100ms);
+  arrive(make(kSyn | kAck, kPeerIss, kIss + 1));
+  EXPECT_EQ(tcb.cwnd, tcb.snd_mss);
+  EXPECT_EQ(tcb.rto_us, 3'000'000U);  // RFC 6298 section 5.7
+}
+
+// --- RFC 6298
+
+TEST_F(Output, RtoFollowsTheFormulas) {
+  update_rto(tcb, 100'000, parameters);
+  EXPECT_EQ(tcb.srtt_us, 100'000U);
+  EXPECT_EQ(tcb.rttvar_us, 50'000U);
+  EXPECT_EQ(tcb.rto_us, 300'000U);
+  update_rto(tcb, 200'000, parameters);
+  EXPECT_EQ(tcb.rttvar_us, 62'500U);
+  EXPECT_EQ(tcb.srtt_us, 112'500U);
+  EXPECT_EQ(tcb.rto_us, 362'500U);
+  update_rto(tcb, 1, parameters);
+  EXPECT_GE(tcb.rto_us, parameters.rto_min_us);
+}
+
+TEST_F(Output, KarnTakesNoSampleOfARetransmission) {
+  established();
+  queue("data");
+  output();
+  const std::uint32_t before = tcb.srtt_us;
+  wait(250ms);
+  arrive(make(kAck, kPeerIss + 1, kIss + 5));
+  EXPECT_EQ(tcb.srtt_us, before);
+  EXPECT_EQ(tcb.rto_us, 400'000U);  // the backed-off value stays until a sample is taken
+}
+
+// --- persist (MUST-35 to MUST-37)
+
+TEST_F(Output, ClosedWindowIsProbedWithBackoffForEver) {
+  established(0);
+  queue("data");
+  EXPECT_TRUE(output().empty());
+  wait(250ms);
+  ASSERT_EQ(sent_by_timer.size(), 1U);
+  EXPECT_EQ(sent_by_timer[0].payload, "d");
+  for (int minute = 0; minute < 20; ++minute) {  // far past the user timeout
+    EXPECT_FALSE(wait(1min).gave_up);
+    arrive(make(kAck, kPeerIss + 1, kIss + 1, 0));
+    output();
+  }
+  EXPECT_EQ(tcb.state, State::established);
+  arrive(make(kAck, kPeerIss + 1, kIss + 1, 5000));
+  const auto sent = output();
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(sent[0].payload, "data");
+}
+
+TEST_F(Output, UnansweredProbesEndWithTheUserTimeout) {
+  established(0);
+  queue("data");
+  output();
+  EXPECT_TRUE(wait(std::chrono::minutes(6)).gave_up);
+}
+
+TEST_F(Output, FinBehindAClosedWindowIsProbed) {
+  established(0);
+  close(tcb);
+  EXPECT_TRUE(output().empty());
+  wait(250ms);
+  ASSERT_EQ(sent_by_timer.size(), 1U);
+  EXPECT_EQ(sent_by_timer[0].segment.flags, kFin | kAck);
+}
+
+// MUST-34: what was in flight when the window shrank is probed, not forgotten.
+TEST_F(Output, ShrunkWindowIsSurvived) {
+  established();
+  queue(std::string(536, 'a'));
+  output();
+  arrive(make(kAck, kPeerIss + 1, kIss + 1, 0));
+  for (int minute = 0; minute < 8; ++minute) {
+    EXPECT_FALSE(wait(1min).gave_up);
+    arrive(make(kAck, kPeerIss + 1, kIss + 1, 0));
+    output();
+  }
+  arrive(make(kAck, kPeerIss + 1, kIss + 1, 5000));
+  output();
+  sent_by_timer.clear();
+  wait(1min);
+  ASSERT_GE(sent_by_timer.size(), 1U);
+  EXPECT_EQ(sent_by_timer[0].segment.seq, Seq{kIss + 1});
+  EXPECT_EQ(sent_by_timer[0].payload.size(), 536U);
+}
+
+// --- our own window
+
+TEST_F(Output, WindowClosesWithWhatIsNotTaken) {
+  config.receive_buffer = 4000;
+  restart();
+  established();
+  takes_data = false;
+  base::Packet packet;
+  ASSERT_TRUE(cache.allocate(packet));
+  tcb.rcv_nxt += 1460;
+  hold_text(tcb, packet, {packet.data, 1460});
+  tcb.ack_pending = true;
+  auto sent = output();
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(sent[0].segment.window, 2540);
+  // Taken: the window opens by a full segment, and that is told (MUST-39).
+  take_queued();
+  tcb.ack_pending = true;
+  sent = output();
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(sent[0].segment.window, 4000);
+}
+
+// --- ICMP
+
+TEST_F(Output, IcmpIsBelievedOnlyInFlight) {
+  syn_sent();
+  EXPECT_EQ(icmp_error(tcb, Seq{kIss + 1}, true), IcmpVerdict::disbelieve);
+  EXPECT_EQ(icmp_error(tcb, Seq{kIss}, false), IcmpVerdict::note);
+  EXPECT_EQ(icmp_error(tcb, Seq{kIss}, true), IcmpVerdict::abort);
+  restart();
+  established();
+  EXPECT_EQ(icmp_error(tcb, Seq{kIss + 1}, true), IcmpVerdict::disbelieve);
+  queue("data");
+  output();
+  EXPECT_EQ(icmp_error(tcb, Seq{kIss + 1}, true), IcmpVerdict::note);  // RFC 5927 section 5.2
+}
+
+TEST_F(Output, PacketTooBigMakesSegmentsSmaller) {
+  established();
+  queue(std::string(1000, 'a'));
+  output();
+  EXPECT_EQ(packet_too_big(tcb, Seq{kIss + 1}, 40), IcmpVerdict::disbelieve);
+  EXPECT_EQ(packet_too_big(tcb, Seq{kIss + 1}, 1500), IcmpVerdict::disbelieve);
+  EXPECT_EQ(packet_too_big(tcb, Seq{kIss + 1}, 340), IcmpVerdict::note);
+  const auto sent = output();
+  ASSERT_GE(sent.size(), 3U);
+  EXPECT_EQ(sent[0].segment.seq, Seq{kIss + 1});
+  EXPECT_EQ(sent[0].payload.size(), 300U);
+}
+
+}  // namespace
+}  // namespace handfast::tcp
