@@ -201,6 +201,7 @@ void Arriving::take_new_ack() {
 void Arriving::take_duplicate_ack() {
   const bool same_window = window() == tcb.snd_wnd;
   if (seg.len() != 0 || !same_window || tcb.in_flight() == 0) return;
+  if (tcb.snd_wnd == 0) return;  // the answer to a probe tells of no loss
   if (new_reno::on_duplicate_ack(tcb)) {
     tcb.retransmit_pending = true;
     ++context.counters.fast_retransmits;
