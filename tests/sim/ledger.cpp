@@ -49,7 +49,8 @@ void Ledger::fail(std::string what) {
 }
 
 void Ledger::fail(std::uint32_t number, End end, const std::string& what) {
-  fail(fmt::format("connection {}, {}: {}", number, name_of(end), what));
+  const std::uint16_t port = record(number, End::client).source_port;
+  fail(fmt::format("connection {} (port {}), {}: {}", number, port, name_of(end), what));
 }
 
 void Ledger::judge_records() {

@@ -26,6 +26,7 @@ struct EndRecord {
   std::uint8_t opened = 0;
   std::uint8_t peer_finished = 0;
   std::uint8_t closed = 0;
+  std::uint16_t source_port = 0;  // of the connection; kept at the client's end
 };
 
 class Ledger {

@@ -30,7 +30,8 @@ StackConfig stack_config(const TransferConfig& config, base::Random& random) {
   stack.max_half_open = config.concurrency * 2 + 64;
   stack.max_time_wait = config.connections + 1024;
   stack.msl = kMsl;
-  stack.rto_max = 10s;
+  // Or six losses in a row outlast 2MSL, and the last FIN meets nobody: a reset that is right.
+  stack.rto_max = 4s;
   stack.syn_timeout = 60min;
   stack.user_timeout = 60min;
   if (config.vary) {
@@ -132,7 +133,9 @@ void Transfer::open_next() {
     ledger_.fail(number, End::client, fmt::format("connect: {}", to_string(connection.error())));
     return;
   }
-  numbers_[slot_of(connection->info()->local)] = number;
+  const Endpoint source = connection->info()->local;
+  numbers_[slot_of(source)] = number;
+  ledger_.record(number, End::client).source_port = source.port;
 }
 
 bool Transfer::is_over() {
