@@ -137,6 +137,10 @@ bool plan_from_nxt(Tcb& tcb, Context& context, Segment& out) {
   // largest window ever offered. Less waits for an ACK, or for the persist timer.
   if (usable < wanted && (usable == 0 || usable < tcb.max_snd_wnd / 2)) return false;
   tcb.send_cursor = node;
+  if (tcb.persisting) {  // what goes out now is to be retransmitted, not probed for
+    tcb.persisting = false;
+    tcb.retransmit_at = base::kNoTick;
+  }
   plan_data(tcb, context, tcb.snd_nxt, usable, node, out);
   tcb.snd_nxt += out.len();
   return true;
@@ -195,8 +199,12 @@ bool next_segment(Tcb& tcb, Context& context, Segment& out) {
     return true;
   }
   if (may_send_data(tcb.state)) {
-    if (tcb.retransmit_pending && plan_retransmission(tcb, context, out)) return true;
-    if (tcb.probe_pending && plan_probe(tcb, context, out)) return true;
+    if ((tcb.retransmit_pending && plan_retransmission(tcb, context, out)) ||
+        (tcb.probe_pending && plan_probe(tcb, context, out))) {
+      // Neither is a duplicate ACK to the peer: those owed for gaps are still to be sent.
+      tcb.ack_pending = tcb.extra_acks > 0;
+      return true;
+    }
     const bool alone = context.parameters.textbook && tcb.ack_pending && has_unsent_fin(tcb);
     if (!alone && tcb.extra_acks <= 1 && plan_from_nxt(tcb, context, out)) {
       tcb.extra_acks = 0;
