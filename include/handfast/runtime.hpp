@@ -60,7 +60,8 @@ struct RuntimeConfig {
   std::vector<unsigned> cores;
   std::uint32_t packets_per_worker = 16'384;  // packet buffers, 2 KiB data room each
   bool huge_pages = false;  // 2 MiB pages for EAL; otherwise ordinary memory and no root
-  // Captures every frame of each port to FILE (pcap, nanoseconds), the first `pcap_frames_max`.
+  // Captures every frame of each port to FILE (pcap, nanoseconds), the first `pcap_frames_max`. Of
+  // the embedded pair only ports[0] is captured: the other end has the same frames.
   std::string pcap_file;
   std::uint64_t pcap_frames_max = 1'000'000;
 };
@@ -80,7 +81,8 @@ class Runtime {
   ~Runtime();
 
   unsigned worker_count() const;
-  // Runs `task` on the worker's thread, soon. The only door for other threads. False after stop().
+  // Runs `task` on the worker's thread, soon, between input and output. The only door for other
+  // threads. False after stop(), or while 4096 tasks wait already.
   bool post(unsigned worker, std::move_only_function<void(Worker&)> task);
   // post() and wait for it to have run. Not from a worker's thread. False after stop().
   bool run_on(unsigned worker, const std::function<void(Worker&)>& task);

@@ -7,6 +7,7 @@
 
 #include "drivers/ethdev/ring_pair.hpp"
 #include "runtime/eal.hpp"
+#include "runtime/log_capture.hpp"
 #include "runtime/settings.hpp"
 
 namespace handfast::runtime {
@@ -21,9 +22,12 @@ std::vector<drivers::EthdevPool*> pointers_to(
   return pointers;
 }
 
-// A device that EAL could not make is missing without an error; why is in what EAL printed.
-std::string with_complaint(std::string error) {
-  return eal_complaint().empty() ? error : fmt::format("{} ({})", error, eal_complaint());
+// Why a port does not open is in what DPDK logged: just now, or, for a device that EAL could not
+// make and leaves out without an error, while EAL started.
+std::string with_complaint(std::string error, const LogCapture& log) {
+  auto complaint = first_complaint(log.text());
+  if (complaint.empty()) complaint = eal_complaint();
+  return complaint.empty() ? error : fmt::format("{} ({})", error, complaint);
 }
 
 std::int64_t wall_clock_ns() {
@@ -63,12 +67,13 @@ Status Assembly::make_pools(const RuntimeConfig& config) {
 }
 
 Status Assembly::open_ports(const RuntimeConfig& config) {
+  const LogCapture log;
   if (config.embedded) {
     const auto mtu =
         std::max(config.ports[0].stack.interface.mtu, config.ports[1].stack.interface.mtu);
     auto pair =
         drivers::open_ring_pair({.mtu = mtu}, pointers_to(pools_[0]), pointers_to(pools_[1]));
-    if (!pair) return std::unexpected(std::move(pair.error()));
+    if (!pair) return std::unexpected(with_complaint(std::move(pair.error()), log));
     ports_.push_back(std::move(pair->first));
     ports_.push_back(std::move(pair->second));
     return {};
@@ -76,7 +81,7 @@ Status Assembly::open_ports(const RuntimeConfig& config) {
   for (std::size_t i = 0; i < config.ports.size(); ++i) {
     const drivers::PortOptions options{.mtu = config.ports[i].stack.interface.mtu};
     auto port = drivers::open_port(config.ports[i].device, options, pointers_to(pools_[i]));
-    if (!port) return std::unexpected(with_complaint(std::move(port.error())));
+    if (!port) return std::unexpected(with_complaint(std::move(port.error()), log));
     ports_.push_back(std::move(*port));
   }
   return {};

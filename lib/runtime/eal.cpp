@@ -94,18 +94,6 @@ class RuntimeDirectory {
   bool parent_is_ours_ = false;
 };
 
-// The line of EAL's output that says most: the first that is neither usage nor empty.
-std::string first_complaint(const std::string& output) {
-  std::istringstream lines(output);
-  for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with("EAL: Detected") || line.find_first_not_of(" \t\r") == std::string::npos) {
-      continue;
-    }
-    return line;
-  }
-  return {};
-}
-
 std::uint64_t free_huge_pages() {
   std::uint64_t pages = 0;
   std::ifstream("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages") >> pages;
@@ -183,6 +171,17 @@ std::expected<void, std::string> start_eal(const EalRequest& request) {
   }
   eal.started_with = request;
   std::atexit([] { rte_eal_cleanup(); });
+  return {};
+}
+
+std::string first_complaint(const std::string& output) {
+  std::istringstream lines(output);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("EAL: Detected") || line.find_first_not_of(" \t\r") == std::string::npos) {
+      continue;
+    }
+    return line.starts_with("EAL: ") ? line.substr(5) : line;
+  }
   return {};
 }
 

@@ -25,6 +25,9 @@ std::vector<std::string> eal_command_line(const EalRequest& request, unsigned ma
 // what EAL complained about, or how many huge pages are missing.
 std::expected<void, std::string> start_eal(const EalRequest& request);
 
+// The line of EAL's output that says most; empty when there is none.
+std::string first_complaint(const std::string& output);
+
 // What drivers complained about while EAL started, one line; empty when nothing. A device that
 // could not be made is no error to EAL.
 const std::string& eal_complaint();

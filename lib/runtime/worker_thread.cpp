@@ -11,8 +11,11 @@
 namespace handfast::runtime {
 namespace {
 
-// A worker that shares its CPU gives way after so many turns without a frame.
-constexpr unsigned kIdleTurnsMax = 16;
+// A worker gives way after so many turns without a frame: soon when another worker waits for its
+// CPU; else rarely, in case some other program does (some 15 us, far beyond a round trip inside the
+// box).
+constexpr unsigned kIdleTurnsSharedCpu = 16;
+constexpr unsigned kIdleTurnsOwnCpu = 256;
 // After an abort: so that the resets leave even when the device takes only some at a time.
 constexpr unsigned kLastTurns = 16;
 
@@ -86,12 +89,14 @@ std::expected<void, std::string> WorkerThread::prepare() {
 }
 
 void WorkerThread::poll() {
+  const unsigned idle_turns_max = plan_.cpu_is_shared ? kIdleTurnsSharedCpu : kIdleTurnsOwnCpu;
   unsigned idle_turns = 0;
   while (order_.load(std::memory_order_relaxed) == Order::poll) {
     if (turn() != 0) {
       idle_turns = 0;
-    } else if (plan_.cpu_is_shared && ++idle_turns >= kIdleTurnsMax) {
+    } else if (++idle_turns == idle_turns_max) {
       ::sched_yield();
+      idle_turns = 0;
     }
   }
 }
