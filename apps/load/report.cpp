@@ -25,7 +25,7 @@ double per_second(std::uint64_t count, Duration time) {
 }
 
 std::string bit_rate(std::uint64_t bytes, Duration time) {
-  return scaled(per_second(bytes, time) * 8) + "bit/s";
+  return apps::readable_bit_rate(per_second(bytes, time) * 8);
 }
 
 Duration from_ns(std::uint64_t ns) {

@@ -57,7 +57,12 @@ std::string readable_bytes(double bytes) {
   return with_unit(bytes, "B");
 }
 
+std::string readable_bit_rate(double bits_per_second) {
+  return with_unit(bits_per_second, "bit/s");
+}
+
 std::string ratio(double number) {
+  if (number >= 1000) return grouped(static_cast<std::uint64_t>(number + 0.5));
   return number == std::floor(number) ? fmt::format("{:.0f}", number)
                                       : fmt::format("{:.2f}", number);
 }

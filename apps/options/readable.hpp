@@ -16,7 +16,9 @@ std::string scaled(double number);
 std::string readable(Duration time);
 // "512 B", "1.50 kB", "2.34 GB": decimal, as links are measured.
 std::string readable_bytes(double bytes);
-// A number that is exact when whole, else with two decimals: "7", "5.02".
+// "7.07 Gbit/s".
+std::string readable_bit_rate(double bits_per_second);
+// A number that is exact when whole, else with two decimals: "7", "5.02"; grouped from 1000 on.
 std::string ratio(double number);
 
 }  // namespace handfast::apps

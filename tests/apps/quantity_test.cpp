@@ -122,6 +122,12 @@ TEST(Readable, TimesHaveTheirUnit) {
 TEST(Readable, RatiosShowDecimalsOnlyWhenTheyHaveAny) {
   EXPECT_EQ(ratio(7), "7");
   EXPECT_EQ(ratio(5.0166), "5.02");
+  EXPECT_EQ(ratio(1'900'394.2), "1 900 394");
+}
+
+TEST(Readable, BitRatesHaveTheirUnit) {
+  EXPECT_EQ(readable_bit_rate(0), "0 bit/s");
+  EXPECT_EQ(readable_bit_rate(7.07e9), "7.07 Gbit/s");
 }
 
 }  // namespace
