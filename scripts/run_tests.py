@@ -91,22 +91,20 @@ def read_report(report):
     return Count(passed=len(cases) - failed - skipped, failed=failed, skipped=skipped)
 
 
-def cases_of(entry, reports):
-    """A GoogleTest program counts once a case, anything else (or one that crashed) once."""
-    program = Path(entry["command"][0]).name if entry["command"] else ""
+def cases_of(program, entries, reports):
+    """All runs of one program. GoogleTest's count once a case, anything else once a run."""
+    broken = [entry["name"] for entry in entries
+              if entry["result"] not in ("OK", "EXPECTEDFAIL", "SKIP")]
     count = Count()
     for report in reports.glob("*.json"):
-        if program and re.fullmatch(re.escape(program) + r"(_\d+)?\.json", report.name):
+        if re.fullmatch(re.escape(program) + r"(_\d+)?\.json", report.name):
             count.add(read_report(report))
-            report.unlink()
-    result = entry["result"]
-    if result in ("OK", "EXPECTEDFAIL"):
-        count.passed += count == Count()
-    elif result == "SKIP":
-        count = Count(skipped=1)
-    else:
-        count.failed += count.failed == 0
-        count.broken.append(entry["name"])
+    if count == Count():
+        count.skipped = sum(entry["result"] == "SKIP" for entry in entries)
+        count.passed = len(entries) - count.skipped - len(broken)
+    # One that crashed, or failed after its last case, has a report of no failure or none.
+    count.failed = max(count.failed, len(broken))
+    count.broken = broken
     return count
 
 
@@ -120,8 +118,12 @@ def meson_test(build, *arguments, environment=None):
              "--num-processes", JOBS, *arguments],
             {"GTEST_OUTPUT": f"json:{reports}/", **(environment or {})})
         count = Count()
+        runs = {}
         for line in log.read_text().splitlines() if log.exists() else []:
-            count.add(cases_of(json.loads(line), reports))
+            entry = json.loads(line)
+            runs.setdefault(Path(entry["command"][0]).name, []).append(entry)
+        for program, entries in runs.items():
+            count.add(cases_of(program, entries, reports))
         if count == Count() or not ended_well and count.failed == 0:
             count.add(Count(failed=1, broken=[f"meson test in {build.directory}"]))
         return count
