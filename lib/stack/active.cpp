@@ -55,11 +55,13 @@ void Stack::tell(std::uint32_t index, const Arrival& arrival, const base::Packet
     if (tcb.ack_pending) emit(tcb.key, tcp::ack_of(tcb, context_), tcb.neighbour);
     enter_time_wait(index);
     tcb.detached = true;
-    if (tcb.receive_queue.is_empty() || tcb.aborted) return end(index, CloseReason::finished);
-    tcb.close_reason = CloseReason::finished;
-    return update_timer(index);
+    return finish(index);
   }
-  if (arrival.closed) return end(index, arrival.reason);
+  if (arrival.closed) {
+    if (arrival.reason != CloseReason::finished) return end(index, arrival.reason);
+    leave_flow_table(index);
+    return finish(index);
+  }
   schedule_if_needed(index);
   update_timer(index);
 }
@@ -125,16 +127,30 @@ void Stack::count_end(CloseReason reason) {
   }
 }
 
+// Both FINs are done. What the handler has not taken yet is still its own: the record waits outside
+// the flow table until resume_receive() has emptied the queue.
+void Stack::finish(std::uint32_t index) {
+  Tcb& tcb = connections_[index];
+  if (tcb.receive_queue.is_empty() || tcb.aborted) return end(index, CloseReason::finished);
+  tcb.close_reason = CloseReason::finished;
+  if (tcb.resume_pending) schedule(index);
+  update_timer(index);
+}
+
+void Stack::leave_flow_table(std::uint32_t index) {
+  Tcb& tcb = connections_[index];
+  if (tcb.detached) return;
+  flows_.erase(hash_of(tcb.key), RecordRef{RecordKind::connection, index}.raw());
+  tcb.detached = true;
+}
+
 // The last event, then the record is free.
 void Stack::end(std::uint32_t index, CloseReason reason) {
   Tcb& tcb = connections_[index];
   if (tcb.aborted) reason = tcb.close_reason;
   count_end(reason);
-  if (!tcb.detached) {
-    flows_.erase(hash_of(tcb.key), RecordRef{RecordKind::connection, index}.raw());
-    tcb.detached = true;
-  }
-  tcb.state = State::closed;
+  leave_flow_table(index);
+  tcb.ended = true;
   if (tcb.announced) tcb.events->on_closed(tcb.handler, reference(index), reason);
   release_connection(index);
 }

@@ -53,7 +53,7 @@ namespace {
 tcp::Tcb* find_open(Stack* stack, std::uint32_t index, std::uint32_t generation) {
   if (stack == nullptr) return nullptr;
   tcp::Tcb* const tcb = stack->find(index, generation);
-  return tcb != nullptr && !tcb->aborted && tcb->state != State::closed ? tcb : nullptr;
+  return tcb != nullptr && !tcb->aborted && !tcb->ended ? tcb : nullptr;
 }
 
 }  // namespace

@@ -175,6 +175,8 @@ class Stack final : private net::FrameSink {
                     bool& packet_kept);
   void deliver_queued(std::uint32_t index);
   void tell_peer_finished(std::uint32_t index);
+  void finish(std::uint32_t index);
+  void leave_flow_table(std::uint32_t index);
   void end(std::uint32_t index, CloseReason reason);
   std::optional<std::uint32_t> take_connection(void* handler, const HandlerTable& events);
   void release_connection(std::uint32_t index);

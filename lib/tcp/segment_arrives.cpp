@@ -76,7 +76,11 @@ bool Arriving::check_sequence_number() {
     tcb.ack_pending = true;
     return true;
   }
-  if (!is_acceptable(seg, tcb.rcv_nxt, rcv_wnd)) {
+  // Deviation: a segment without text may stand at the window's right edge. When each end has filled
+  // the other's window and each has lost a segment, every ACK stands there; dropped, as the RFC's
+  // table has it, neither end would ever learn what to send again.
+  const bool is_at_edge = seg.len() == 0 && seg.seq == tcb.rcv_adv;
+  if (!is_at_edge && !is_acceptable(seg, tcb.rcv_nxt, rcv_wnd)) {
     if (seg.has(base::kRst)) return false;
     if (seg.len() > 0 && (seg.seq + seg.len()).is_at_or_before(tcb.rcv_nxt)) {
       ++context.counters.duplicate_segments;
