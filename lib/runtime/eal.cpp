@@ -23,6 +23,9 @@ namespace {
 constexpr std::uint64_t kMiB = 1 << 20;
 constexpr std::uint64_t kHugePage = 2 * kMiB;
 constexpr std::uint64_t kPlainMemoryMin = 256 * kMiB;
+// Without huge pages a pool finds its memory in pieces, and pools of several workers then need up
+// to twice what they hold. Address space only: pages that are not touched cost nothing.
+constexpr std::uint64_t kPlainMemoryFactor = 3;
 // For EAL's own tables, ports and what fragments.
 constexpr std::uint64_t kSpareMemory = 64 * kMiB;
 
@@ -66,7 +69,8 @@ void add_memory_options(const EalRequest& request, std::vector<std::string>& lin
   }
   if (!has_option(user, {"--no-huge"})) line.push_back("--no-huge");
   if (!has_option(user, {"-m", "--socket-mem"})) {
-    const auto bytes = std::max(request.memory_bytes + kSpareMemory, kPlainMemoryMin);
+    const auto bytes =
+        std::max(request.memory_bytes * kPlainMemoryFactor + kSpareMemory, kPlainMemoryMin);
     line.push_back("-m");
     line.push_back(std::to_string((bytes + kMiB - 1) / kMiB));
   }
