@@ -84,6 +84,7 @@ class Opener {
   // become better by asking again.
   void note(Error error) {
     ++tally_.open_errors[place(error)];
+    if (error == Error::no_free_port) sources_.skip();
     if (error != Error::no_free_port && error != Error::no_connection_slot) stopped_ = true;
   }
 

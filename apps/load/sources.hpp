@@ -1,5 +1,6 @@
-// SourceWalk: the addresses connections come from, one after the other, round and round. Leaves
-// out what is no host's address on the interface's own network (RFC 919 section 7).
+// SourceWalk: the addresses connections come from, one after the other, round and round. Each serves
+// a run of connections, so that the stack can foresee the next source port. Leaves out what is no
+// host's address on the interface's own network (RFC 919 section 7).
 #pragma once
 
 #include <cstdint>
@@ -20,13 +21,21 @@ class SourceWalk {
   }
 
   Address next() {
-    Address address = step();
+    if (run_ == 0) skip();
+    --run_;
+    return current_;
+  }
+  // The next address, now: the current one has no port left.
+  void skip() {
+    run_ = kRun;
+    current_ = step();
     // Two at most are left out, so a third step always finds one unless the range has no other.
-    for (int tries = 0; tries < 2 && is_left_out(address); ++tries) address = step();
-    return address;
+    for (int tries = 0; tries < 2 && is_left_out(current_); ++tries) current_ = step();
   }
 
  private:
+  static constexpr unsigned kRun = 256;
+
   Address step() {
     const Address address = range_.nth(next_);
     next_ = next_ + 1 == range_.size() ? 0 : next_ + 1;
@@ -38,6 +47,8 @@ class SourceWalk {
 
   Prefix range_;
   std::uint64_t next_;
+  Address current_;
+  unsigned run_ = 0;  // connections that `current_` still serves
   Address all_zeros_;  // unspecified, which is in no range, when nothing is left out
   Address all_ones_;
 };

@@ -60,7 +60,12 @@ class Address {
   constexpr const std::array<std::uint8_t, 16>& bytes() const { return bytes_; }
   std::string to_string() const;
 
-  constexpr bool operator==(const Address&) const = default;
+  // As two words: a defaulted comparison of the array would be a call to memcmp.
+  constexpr bool operator==(const Address& other) const {
+    const auto [a, b] = std::bit_cast<std::array<std::uint64_t, 2>>(bytes_);
+    const auto [c, d] = std::bit_cast<std::array<std::uint64_t, 2>>(other.bytes_);
+    return ((a ^ c) | (b ^ d)) == 0;
+  }
   constexpr auto operator<=>(const Address&) const = default;
 
  private:

@@ -230,7 +230,13 @@ std::expected<std::uint16_t, Error> Stack::choose_port(base::FlowKey key, std::u
   const std::uint64_t towards =
       hash_of({.local = {}, .remote = key.remote, .local_port = 0, .remote_port = key.remote_port});
   const auto port = ports_.choose(towards + key.local.v4_value(), is_usable);
-  if (port) return *port;
+  if (port) {
+    // Ports are taken in sequence: the bucket of one to come is fetched while others are opened.
+    constexpr std::uint16_t kPortsAhead = 8;
+    key.local_port = static_cast<std::uint16_t>(*port + kPortsAhead);
+    flows_.prefetch(hash_of(key));
+    return *port;
+  }
   ++counters_.ports_exhausted;
   return std::unexpected(Error::no_free_port);
 }

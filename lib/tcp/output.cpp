@@ -120,12 +120,20 @@ std::uint32_t usable_window(const Tcb& tcb) {
   return limit > used ? limit - used : 0;
 }
 
+// What goes out now is to be retransmitted, not probed for.
+void stop_persisting(Tcb& tcb) {
+  if (!tcb.persisting) return;
+  tcb.persisting = false;
+  tcb.retransmit_at = base::kNoTick;
+}
+
 // New data, or after a time-out old data again, as far as the windows allow.
 bool plan_from_nxt(Tcb& tcb, Context& context, Segment& out) {
   const std::uint32_t available = tcb.snd_end.is_after(tcb.snd_nxt) ? tcb.snd_end - tcb.snd_nxt : 0;
   if (available == 0) {
     if (!has_unsent_fin(tcb)) return false;
     if (tcb.snd_wnd == 0 && tcb.snd_nxt == tcb.snd_una) return false;  // persist asks first
+    stop_persisting(tcb);
     plan_data(tcb, context, tcb.snd_nxt, 0, nullptr, out);
     tcb.snd_nxt += out.len();
     return true;
@@ -137,10 +145,7 @@ bool plan_from_nxt(Tcb& tcb, Context& context, Segment& out) {
   // largest window ever offered. Less waits for an ACK, or for the persist timer.
   if (usable < wanted && (usable == 0 || usable < tcb.max_snd_wnd / 2)) return false;
   tcb.send_cursor = node;
-  if (tcb.persisting) {  // what goes out now is to be retransmitted, not probed for
-    tcb.persisting = false;
-    tcb.retransmit_at = base::kNoTick;
-  }
+  stop_persisting(tcb);
   plan_data(tcb, context, tcb.snd_nxt, usable, node, out);
   tcb.snd_nxt += out.len();
   return true;
@@ -182,8 +187,8 @@ bool may_send_data(State state) {
 Segment ack_of(Tcb& tcb, const Context& context) {
   Segment out;
   // SND.MAX and not a pulled-back SND.NXT: the peer may have all of it and would find less
-  // unacceptable.
-  begin_segment(tcb, context, tcb.snd_max, out);
+  // unacceptable. A probe of a closed window, though, it has not taken.
+  begin_segment(tcb, context, tcb.persisting ? tcb.snd_nxt : tcb.snd_max, out);
   return out;
 }
 
