@@ -92,9 +92,10 @@ bool Arriving::check_sequence_number() {
   return true;
 }
 
-// "Trim off any portions that lie outside the window (including SYN and FIN)."
+// "Trim off any portions that lie outside the window (including SYN and FIN)." A RST keeps its
+// number: RFC 5961 section 3.2 asks for exactly RCV.NXT.
 void Arriving::trim_to_window() {
-  if (seg.seq.is_before(tcb.rcv_nxt) && !seg.has(base::kSyn)) {
+  if (seg.seq.is_before(tcb.rcv_nxt) && !seg.has(base::kSyn) && !seg.has(base::kRst)) {
     const std::uint32_t old = tcb.rcv_nxt - seg.seq;
     seg.payload = seg.payload.subspan(std::min<std::size_t>(old, seg.payload.size()));
     seg.seq = tcb.rcv_nxt;
