@@ -21,6 +21,7 @@ struct Arriving {
   bool in_syn_sent();
   bool check_timestamps();
   bool check_sequence_number();
+  void remember_timestamp(Seq first);
   bool check_rst();
   bool check_syn();
   bool check_ack();

@@ -19,6 +19,7 @@ Arrival segment_arrives(Tcb& tcb, const base::Segment& seg, const base::Packet& 
   } else {
     if (!step.check_timestamps()) return step.out;
     if (!step.check_sequence_number()) return step.out;
+    step.remember_timestamp(seg.seq);
     if (!step.check_rst()) return step.out;
     if (!step.check_syn()) return step.out;
     if (!step.check_ack()) return step.out;
@@ -34,24 +35,35 @@ void Arriving::close(CloseReason reason) {
   out.reason = reason;
 }
 
-// RFC 7323 section 5.3: PAWS, and which TSval becomes TS.Recent.
+namespace {
+
+std::uint16_t hour_of(const Context& context) {
+  return static_cast<std::uint16_t>(context.now.ns() / 3'600'000'000'000);
+}
+
+}  // namespace
+
+// RFC 7323 section 5.3 R1: PAWS.
 bool Arriving::check_timestamps() {
   if (!tcb.timestamps || seg.has(base::kRst)) return true;
   // Section 3.2: once negotiated, every segment carries it; one without is not of this connection.
   if (!seg.options.has(TcpOptions::kTimestamps)) return false;
-  const auto hour = static_cast<std::uint16_t>(context.now.ns() / 3'600'000'000'000);
   constexpr std::uint16_t kHoursValid = 24 * 24;  // section 5.5: 24 days
   const auto age = static_cast<std::int32_t>(seg.options.ts_value - tcb.ts_recent);
-  if (age < 0 && static_cast<std::uint16_t>(hour - tcb.ts_recent_hour) < kHoursValid) {
+  if (age < 0 && static_cast<std::uint16_t>(hour_of(context) - tcb.ts_recent_hour) < kHoursValid) {
     ++context.counters.paws_rejected;
     tcb.ack_pending = true;
     return false;
   }
-  if (seg.seq.is_at_or_before(tcb.last_ack_sent)) {
-    tcb.ts_recent = seg.options.ts_value;
-    tcb.ts_recent_hour = hour;
-  }
   return true;
+}
+
+// R3, only for what R2 found inside the window: or anybody could move TS.Recent far ahead and have
+// PAWS reject the peer's own segments. `first` is the number before trimming.
+void Arriving::remember_timestamp(Seq first) {
+  if (!tcb.timestamps || seg.has(base::kRst) || first.is_after(tcb.last_ack_sent)) return;
+  tcb.ts_recent = seg.options.ts_value;
+  tcb.ts_recent_hour = hour_of(context);
 }
 
 // First step.

@@ -25,5 +25,30 @@ TEST_F(HostileSegmentTest, ResetWithTextAcrossRcvNxtIsChallenged) {
   EXPECT_EQ(tcb.state, State::established);
 }
 
+// RFC 7323 section 5.3: R3 comes after R2, so a segment outside the window sets no TS.Recent.
+TEST_F(HostileSegmentTest, TimestampOutsideTheWindowIsNotRemembered) {
+  config.timestamps = true;
+  restart();
+  syn_sent();
+  ASSERT_TRUE(arrive(with_timestamp(make(kSyn | kAck, kPeerIss, kIss + 1), 100)).established);
+  output();
+  arrive(with_timestamp(make(kAck, kPeerIss - 1'000'000, kIss + 1), 0x40000000));
+  output();
+  arrive(with_timestamp(make(kAck, kPeerIss + 1, kIss + 1), 101), "genuine");
+  EXPECT_EQ(delivered, "genuine");
+}
+
+TEST_F(HostileSegmentTest, TimestampOfASegmentThatBeginsBeforeTheWindowIsRemembered) {
+  config.timestamps = true;
+  restart();
+  syn_sent();
+  ASSERT_TRUE(arrive(with_timestamp(make(kSyn | kAck, kPeerIss, kIss + 1), 100)).established);
+  output();
+  arrive(with_timestamp(make(kAck, kPeerIss + 1, kIss + 1), 101), "one");
+  arrive(with_timestamp(make(kAck, kPeerIss + 1, kIss + 1), 102), "onetwo");
+  EXPECT_EQ(delivered, "onetwo");
+  EXPECT_EQ(tcb.ts_recent, 102U);
+}
+
 }  // namespace
 }  // namespace handfast::tcp
