@@ -62,6 +62,8 @@ void Arriving::take_fin() {
 void Arriving::peer_finished() {
   tcb.fin_received = true;
   tcb.rcv_nxt += 1;
+  // A FIN right behind a full window is taken, and nothing beyond it.
+  tcb.rcv_adv = base::later_of(tcb.rcv_adv, tcb.rcv_nxt);
   tcb.ack_pending = true;
   tcb.reassembly.clear(context.packets);
   tcb.reassembly_count = 0;

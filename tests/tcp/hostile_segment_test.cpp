@@ -50,5 +50,20 @@ TEST_F(HostileSegmentTest, TimestampOfASegmentThatBeginsBeforeTheWindowIsRemembe
   EXPECT_EQ(tcb.ts_recent, 102U);
 }
 
+// A full window and then the FIN, one number beyond it: nothing more may be promised by that.
+TEST_F(HostileSegmentTest, FinRightBehindAFullWindowLeavesNoWindow) {
+  config.receive_buffer = 1000;
+  restart();
+  established();
+  takes_data = false;
+  arrive(make(kFin | kAck, kPeerIss + 1, kIss + 1), std::string(1000, 'x'));
+  EXPECT_TRUE(tcb.fin_received);
+  EXPECT_EQ(tcb.rcv_wnd(), 0U);
+  tcb.receive_held = 1000;  // the handler has taken nothing of it
+  const auto sent = output();
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(sent[0].segment.window, 0U);
+}
+
 }  // namespace
 }  // namespace handfast::tcp
