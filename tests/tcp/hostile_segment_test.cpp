@@ -65,5 +65,23 @@ TEST_F(HostileSegmentTest, FinRightBehindAFullWindowLeavesNoWindow) {
   EXPECT_EQ(sent[0].segment.window, 0U);
 }
 
+// RFC 6582's `recover` is an old number after 2 GiB without a loss; it must not lie ahead then.
+TEST_F(HostileSegmentTest, FastRetransmitWorksAfterTwoGibibytesWithoutLoss) {
+  established();
+  constexpr std::uint32_t kStep = 1U << 28;
+  for (int i = 0; i < 9; ++i) {  // as if so much had been sent and acknowledged
+    tcb.snd_nxt += kStep;
+    tcb.snd_max = tcb.snd_end = tcb.snd_nxt;
+    arrive(make(kAck, kPeerIss + 1, tcb.snd_nxt.raw()));
+  }
+  output();
+  tcb.cwnd = 20'000;
+  queue(std::string(10'000, 'x'));
+  ASSERT_GE(output().size(), 4U);
+  for (int i = 0; i < 3; ++i) arrive(make(kAck, kPeerIss + 1, tcb.snd_una.raw()));
+  EXPECT_TRUE(tcb.in_recovery);
+  EXPECT_EQ(counters.fast_retransmits.value(), 1U);
+}
+
 }  // namespace
 }  // namespace handfast::tcp

@@ -36,6 +36,8 @@ bool on_ack(Tcb& tcb, std::uint32_t acked) {
     tcb.cwnd = std::max(tcb.cwnd, mss);
     return true;
   }
+  // What lies behind has no more to say; left where it is, it would lie ahead after 2 GiB.
+  if (tcb.snd_una.is_after(tcb.recover)) tcb.recover = tcb.snd_una - 1;
   if (tcb.cwnd < tcb.ssthresh) {
     tcb.cwnd += std::min(acked, mss);
   } else {
