@@ -38,7 +38,7 @@ void Stack::challenge(std::uint32_t index) {
 void Stack::tell(std::uint32_t index, const Arrival& arrival, const base::Packet& packet,
                  bool& packet_kept) {
   Tcb& tcb = connections_[index];
-  if (arrival.established) {
+  if (arrival.established && !tcb.aborted) {
     ++(tcb.passive ? counters_.established_passive : counters_.established_active);
     tcb.announced = true;
     tcb.events->on_open(tcb.handler, reference(index));
