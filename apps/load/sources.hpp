@@ -1,6 +1,6 @@
-// SourceWalk: the addresses connections come from, one after the other, round and round. Each serves
-// a run of connections, so that the stack can foresee the next source port. Leaves out what is no
-// host's address on the interface's own network (RFC 919 section 7).
+// SourceWalk: the addresses connections come from, one after the other, round and round. Each
+// serves a run of connections, so that the stack can foresee the next source port. Leaves out what
+// is no host's address on the interface's own network (RFC 919 section 7).
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,8 @@ namespace handfast::load {
 
 class SourceWalk {
  public:
+  static constexpr unsigned kRun = 256;  // connections in a row from one address
+
   SourceWalk(const Prefix& range, const Prefix& on_link, std::uint64_t first)
       : range_(range), next_(first % range.size()) {
     const std::uint64_t hosts = on_link.size();
@@ -34,8 +36,6 @@ class SourceWalk {
   }
 
  private:
-  static constexpr unsigned kRun = 256;
-
   Address step() {
     const Address address = range_.nth(next_);
     next_ = next_ + 1 == range_.size() ? 0 : next_ + 1;

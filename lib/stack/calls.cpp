@@ -1,6 +1,7 @@
 // What applications call: Worker and Connection, and the stack's side of it.
 
 #include "stack/stack.hpp"
+#include "tcp/timeouts.hpp"
 #include "tcp/user_calls.hpp"
 
 namespace handfast {
@@ -201,7 +202,7 @@ void Stack::set_user_timeout(std::uint32_t index, Duration timeout) {
   tcb.user_timeout = base::ticks_in(std::clamp(timeout, Duration::zero(), base::kDeadlineMax));
   tcb.user_timeout_set = true;
   if (tcb.retransmit_at == base::kNoTick) return;
-  tcb.retransmit_at = base::earlier_of(tcb.retransmit_at, tcb.waiting_since + tcb.user_timeout);
+  tcb.retransmit_at = base::earlier_of(tcb.retransmit_at, tcp::patience_ends(tcb));
   update_timer(index);
 }
 

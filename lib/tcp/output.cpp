@@ -5,6 +5,7 @@
 #include "tcp/handshake_options.hpp"
 #include "tcp/receive_window.hpp"
 #include "tcp/rtt.hpp"
+#include "tcp/timeouts.hpp"
 
 namespace handfast::tcp {
 
@@ -35,7 +36,7 @@ void begin_segment(Tcb& tcb, const Context& context, Seq seq, Segment& out) {
 // No later than when patience ends, so that the user timeout is kept to the tick.
 Tick deadline_after(const Tcb& tcb, std::uint64_t us, const Context& context) {
   const Tick at = base::tick_at_or_after(context.now + std::chrono::microseconds(us));
-  return base::earlier_of(at, tcb.waiting_since + tcb.user_timeout);
+  return base::earlier_of(at, patience_ends(tcb));
 }
 
 // Something that is to be acknowledged goes out: the clock of R2 and of RFC 6298 section 5.1 runs.

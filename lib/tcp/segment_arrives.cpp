@@ -88,9 +88,9 @@ bool Arriving::check_sequence_number() {
     tcb.ack_pending = true;
     return true;
   }
-  // Deviation: a segment without text may stand at the window's right edge. When each end has filled
-  // the other's window and each has lost a segment, every ACK stands there; dropped, as the RFC's
-  // table has it, neither end would ever learn what to send again.
+  // Deviation: a segment without text may stand at the window's right edge. When each end has
+  // filled the other's window and each has lost a segment, every ACK stands there; dropped, as the
+  // RFC's table has it, neither end would ever learn what to send again.
   const bool is_at_edge = seg.len() == 0 && seg.seq == tcb.rcv_adv;
   if (!is_at_edge && !is_acceptable(seg, tcb.rcv_nxt, rcv_wnd)) {
     if (seg.has(base::kRst)) return false;

@@ -7,11 +7,6 @@ namespace handfast::tcp {
 
 namespace {
 
-// R2 (MUST-20, MUST-23) or the user timeout.
-bool has_waited_too_long(const Tcb& tcb, const Context& context) {
-  return context.tick - tcb.waiting_since >= tcb.user_timeout;
-}
-
 void send_again(Tcb& tcb, Context& context) {
   ++context.counters.retransmission_timeouts;
   if (tcb.state == State::syn_sent || tcb.state == State::syn_received) {
@@ -36,7 +31,7 @@ Timeouts timer_expired(Tcb& tcb, Context& context) {
   }
   if (!base::is_due(tcb.retransmit_at, context.tick)) return out;
   tcb.retransmit_at = base::kNoTick;
-  if (has_waited_too_long(tcb, context)) {
+  if (base::is_due(patience_ends(tcb), context.tick)) {
     tcb.state = State::closed;
     out.gave_up = true;
     return out;

@@ -14,6 +14,12 @@ struct Timeouts {
 // Handles all that is due; output may follow.
 Timeouts timer_expired(Tcb& tcb, Context& context);
 
+// When R2 (MUST-20, MUST-23) or the user timeout ends the connection, if nothing is heard. One tick
+// more than asked for, since the tick it began in was under way.
+inline Tick patience_ends(const Tcb& tcb) {
+  return base::tick_from_raw(std::int64_t{tcb.waiting_since} + tcb.user_timeout + 1);
+}
+
 // When it is to be called next: none while the connection waits for nothing.
 inline Tick next_deadline(const Tcb& tcb) {
   return base::earlier_of(tcb.retransmit_at, tcb.app_timer_at);

@@ -246,15 +246,29 @@ TEST(Pace, WithoutARateItIsAlwaysDue) {
   EXPECT_EQ(pace.intended(Instant::from_ns(3)), Instant::from_ns(3));
 }
 
+// The addresses of a walk, each once for its whole run.
+std::vector<std::string> runs(SourceWalk& walk, int count) {
+  std::vector<std::string> out;
+  for (int i = 0; i < count; ++i) {
+    out.push_back(walk.next().to_string());
+    for (unsigned n = 1; n < SourceWalk::kRun; ++n) EXPECT_EQ(walk.next().to_string(), out.back());
+  }
+  return out;
+}
+
+TEST(SourceWalk, GoesOnWhenAnAddressHasNoPortLeft) {
+  SourceWalk walk(Prefix::parse("10.0.0.0/30").value(), Prefix::parse("10.9.0.1/24").value(), 1);
+  EXPECT_EQ(walk.next().to_string(), "10.0.0.1");
+  walk.skip();
+  EXPECT_EQ(walk.next().to_string(), "10.0.0.2");
+}
+
 TEST(SourceWalk, GoesRoundAndLeavesOutWhatIsNoHost) {
   const Prefix range = Prefix::parse("10.0.0.0/30").value();
   SourceWalk on_link(range, Prefix::parse("10.0.0.0/30").value(), 0);
-  EXPECT_EQ(on_link.next().to_string(), "10.0.0.1");
-  EXPECT_EQ(on_link.next().to_string(), "10.0.0.2");
-  EXPECT_EQ(on_link.next().to_string(), "10.0.0.1");
+  EXPECT_EQ(runs(on_link, 3), (std::vector<std::string>{"10.0.0.1", "10.0.0.2", "10.0.0.1"}));
   SourceWalk elsewhere(range, Prefix::parse("10.9.0.1/24").value(), 3);
-  EXPECT_EQ(elsewhere.next().to_string(), "10.0.0.3");
-  EXPECT_EQ(elsewhere.next().to_string(), "10.0.0.0");
+  EXPECT_EQ(runs(elsewhere, 2), (std::vector<std::string>{"10.0.0.3", "10.0.0.0"}));
   const Prefix own = Prefix::parse("10.0.0.2/32").value();
   SourceWalk alone(own, Prefix::parse("10.0.0.2/24").value(), 0);
   EXPECT_EQ(alone.next().to_string(), "10.0.0.2");

@@ -76,7 +76,7 @@ TEST(SettingsTest, PacketsHoldAWholeFrame) {
 TEST(EalCommandLineTest, DefaultsNeedNoRoot) {
   const auto line = eal_command_line({.memory_bytes = 400 << 20}, 3);
   EXPECT_EQ(line.front(), "handfast");
-  for (const auto* expected : {"--no-huge", "-m", "464", "--no-pci", "--no-shconf", "--lcores=0@3",
+  for (const auto* expected : {"--no-huge", "-m", "1264", "--no-pci", "--no-shconf", "--lcores=0@3",
                                "--iova-mode=va", "--no-telemetry"}) {
     EXPECT_TRUE(has(line, expected)) << expected;
   }
