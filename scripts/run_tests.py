@@ -50,7 +50,7 @@ class Build:
     compiler: str = "g++"
 
 
-GCC = Build("build", ["--buildtype=release"])
+GCC = Build("build", ["--buildtype=release", "-Db_lto=true"])
 CLANG = Build("build-clang", ["--buildtype=release", "-Dbench=false"], "clang++-19")
 SANITIZED = Build(
     "build-asan",
