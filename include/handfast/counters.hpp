@@ -52,7 +52,7 @@ namespace handfast {
   X(challenge_acks, "challenge ACKs sent (RFC 5961)")                                            \
   X(challenge_acks_limited, "challenge ACKs held back by their rate limit")                      \
   X(half_open_expired, "SYN-RECEIVED given up: the third segment never came")                    \
-  X(half_open_refused, "SYNs dropped: the listener's or the stack's half-open bound was reached") \
+  X(half_open_refused, "SYNs dropped: max_half_open was reached")                                \
   X(connections_refused, "SYNs or handshakes dropped: no connection record was free")            \
   X(ports_exhausted, "connect() calls that found no free source port")                           \
   X(time_wait_entered, "closes that entered TIME-WAIT")                                          \
@@ -61,7 +61,7 @@ namespace handfast {
   X(time_wait_cut_short, "TIME-WAIT records given up early: their table was full")               \
   X(time_wait_answered, "segments answered from TIME-WAIT")                                      \
   X(time_wait_restarted, "2MSL started again by a retransmitted FIN")                            \
-  X(no_packet_buffer, "frames not sent or SYNs not taken: the packet pool was dry")              \
+  X(no_packet_buffer, "frames not sent: the packet pool was dry")              \
   X(handed_to_owner, "frames passed to the worker that owns their flow")                         \
   X(taken_from_other, "frames passed to this worker by another")                                 \
   X(hand_over_full, "frames dropped: the owner's queue was full")                                \

@@ -118,7 +118,14 @@ void WorkerThread::finish() {
   mailbox_.close();
   if (application_ != nullptr) {
     stack_->stop(plan_.clock->now());
-    for (unsigned i = 0; i < kLastTurns; ++i) pump_->turn(plan_.clock->now(), [] {});
+    // Each turn ends as many as the device takes resets for; a device that takes none is not
+    // waited for.
+    for (unsigned idle = 0; idle < kLastTurns; ++idle) {
+      const std::uint64_t before = stack_->open_count();
+      pump_->turn(plan_.clock->now(), [] {});
+      if (stack_->open_count() < before) idle = 0;
+    }
+    stack_->end_all(CloseReason::stopped);
   }
   application_.reset();
   if (stack_ != nullptr) {

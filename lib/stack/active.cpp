@@ -163,10 +163,12 @@ std::optional<std::uint32_t> Stack::take_connection(void* handler, const Handler
   const std::uint32_t generation = tcb.generation;
   const base::TimerNode timer = tcb.timer;
   const bool scheduled = tcb.scheduled;
+  const bool starved = tcb.starved;
   tcb = Tcb{};
   tcb.generation = generation;
   tcb.timer = timer;
   tcb.scheduled = scheduled;
+  tcb.starved = starved;
   tcb.handler = handler;
   tcb.events = &events;
   return index;

@@ -163,7 +163,13 @@ std::expected<std::size_t, Error> Stack::send(std::uint32_t index,
   tcp::Tcb& tcb = connections_[index];
   const auto accepted = tcp::send(tcb, bytes, context_);
   if (!accepted) return accepted;
-  if (*accepted < bytes.size()) tcb.writable_wanted = true;
+  if (*accepted < bytes.size()) {
+    tcb.writable_wanted = true;
+    if (tcb.send_queue.is_empty() && !tcb.starved) {
+      tcb.starved = true;
+      starved_.push(index);
+    }
+  }
   schedule_if_needed(index);
   return accepted;
 }

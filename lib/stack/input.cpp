@@ -58,6 +58,8 @@ void Stack::prefetch_record(RecordRef ref) const {
       for (std::size_t at = 0; at < sizeof(tcp::Tcb); at += 64) {
         __builtin_prefetch(record + at, 1);
       }
+      // Records are not a multiple of a line apart: half of them reach into a fifth one.
+      __builtin_prefetch(record + sizeof(tcp::Tcb) - 1, 1);
       break;
     }
     case RecordKind::half_open:

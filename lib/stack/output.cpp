@@ -54,6 +54,7 @@ void Stack::update_timer(std::uint32_t index) {
 
 void Stack::output(Instant now) {
   set_time(now);
+  if (!starved_.is_empty()) tell_starved();
   while (ready_count() < kOutputBurst && !pending_.is_empty()) {
     const RecordRef ref = pending_.front();
     const bool done = ref.kind() == RecordKind::connection ? output_connection(ref.index())
@@ -61,6 +62,21 @@ void Stack::output(Instant now) {
     if (!done) break;
   }
   packets_.flush_freed();
+}
+
+// An entry may be an earlier connection's in the same record. The present one then hears of room
+// that it may not have: its next send() is short again.
+void Stack::tell_starved() {
+  while (!starved_.is_empty() && packets_.can_keep()) {
+    const std::uint32_t index = starved_.front();
+    starved_.pop();
+    Tcb& tcb = connections_[index];
+    tcb.starved = false;
+    const bool listens = connections_.is_in_use(index) && tcb.announced && !tcb.aborted;
+    if (!listens || !tcb.writable_wanted) continue;
+    tcb.writable_wanted = false;
+    tcb.events->on_writable(tcb.handler, reference(index));
+  }
 }
 
 // The record leaves the list first: a callback may put it there again. `scheduled` tells of the

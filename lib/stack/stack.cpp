@@ -56,7 +56,8 @@ bool Stack::reserve(Instant now) {
          listener_handlers_.reserve(config_.max_listeners) &&
          ports_.reserve(config_.first_port, config_.last_port,
                         base::siphash(place_.isn_key, 1, place_.queue)) &&
-         wheel_.reserve(2 * records, timer::tick_at_or_before(now)) && pending_.reserve(records);
+         wheel_.reserve(2 * records, timer::tick_at_or_before(now)) && pending_.reserve(records) &&
+         starved_.reserve(config_.max_connections);
 }
 
 Stack::~Stack() {
@@ -83,27 +84,37 @@ void Stack::advance(Instant now) {
         }
       },
       kTimersPerTurn);
-  if (time_waits_.size() != 0) {
-    time_waits_.expire(
-        now_ms(),
-        [this](std::uint32_t index, const table::TimeWaitRecord& record) {
-          ++counters_.time_wait_kept;
-          end_time_wait(record, index);
-        },
-        [this](std::uint32_t from, std::uint32_t to, const table::TimeWaitRecord& record) {
-          const std::uint64_t hash =
-              base::hash_v4_flow(record.local, record.remote, record.local_port, record.remote_port,
-                                 place_.flow_secret);
-          flows_.replace(hash, RecordRef{RecordKind::time_wait, from}.raw(),
-                         RecordRef{RecordKind::time_wait, to}.raw());
-        },
-        kTimeWaitsPerTurn);
-  }
+  expire_time_waits();
   if (neighbours_.next_deadline() <= now) {
     neighbours_.advance(now);
     // A next hop that does not answer is a soft error: connections give up by their own timeouts.
     neighbours_.take_failed([](net::NeighbourId) {});
   }
+}
+
+void Stack::expire_time_waits() {
+  if (time_waits_.size() == 0) return;
+  const auto hash_of_record = [this](const table::TimeWaitRecord& record) {
+    return base::hash_v4_flow(record.local, record.remote, record.local_port, record.remote_port,
+                              place_.flow_secret);
+  };
+  const std::size_t expired = time_waits_.expire(
+      now_ms(),
+      [this](std::uint32_t index, const table::TimeWaitRecord& record) {
+        ++counters_.time_wait_kept;
+        end_time_wait(record, index);
+      },
+      [&](std::uint32_t from, std::uint32_t to, const table::TimeWaitRecord& record) {
+        flows_.replace(hash_of_record(record), RecordRef{RecordKind::time_wait, from}.raw(),
+                       RecordRef{RecordKind::time_wait, to}.raw());
+      },
+      kTimeWaitsPerTurn);
+  // They end as they came, many in a row: the buckets of the next turn's are fetched now.
+  constexpr std::size_t kAhead = 32;
+  if (expired == 0) return;
+  time_waits_.prefetch_expiring(kAhead, [&](const table::TimeWaitRecord& record) {
+    flows_.prefetch(hash_of_record(record));
+  });
 }
 
 Instant Stack::next_deadline() const {
@@ -159,6 +170,12 @@ void Stack::stop(Instant now) {
   }
   for (std::uint32_t i = 0; i < connections_.touched(); ++i) {
     if (connections_.is_in_use(i)) abort(i, CloseReason::stopped);
+  }
+}
+
+void Stack::end_all(CloseReason reason) {
+  for (std::uint32_t i = 0; i < connections_.touched(); ++i) {
+    if (connections_.is_in_use(i)) end(i, reason);
   }
 }
 

@@ -81,8 +81,12 @@ class Stack final : private net::FrameSink {
 
   // Another worker's ARP news.
   void learn_neighbour(const Address& address, const base::MacAddress& mac);
-  // Stops listening and aborts every connection (reason `stopped`); the RSTs are in frames().
+  // Aborts every connection (reason `stopped`): their RSTs and their last events come with
+  // output().
   void stop(Instant now);
+  // Ends every connection at once and without a word to its peer: after stop(), when the device no
+  // longer takes frames.
+  void end_all(CloseReason reason);
 
   Worker& worker() { return worker_; }
   const base::LiveCounters& counters() const { return counters_; }
@@ -140,6 +144,7 @@ class Stack final : private net::FrameSink {
 
   // input.cpp: from frames to records.
   void set_time(Instant now);
+  void expire_time_waits();
   void input_burst(std::span<const base::Packet> frames, bool handed_over);
   bool parse(const base::Packet& packet, bool handed_over, Arrived& out);
   bool parse_segment(const base::Packet& packet, const wire::Frame& frame, Arrived& out);
@@ -193,6 +198,7 @@ class Stack final : private net::FrameSink {
   void schedule(std::uint32_t index);
   void schedule_if_needed(std::uint32_t index);
   void schedule_half_open(std::uint32_t index);
+  void tell_starved();
   void update_timer(std::uint32_t index);
   // False when no packet or no room is left: the record keeps its turn.
   bool output_connection(std::uint32_t index);
@@ -238,6 +244,8 @@ class Stack final : private net::FrameSink {
   table::PortAllocator ports_;
   timer::Wheel wheel_;
   Ring<RecordRef> pending_;  // whose output is due
+  // Whose send() found no packet, with nothing in flight whose acknowledgement would tell of room.
+  Ring<std::uint32_t> starved_;
   net::Neighbours neighbours_;
   net::IcmpInput icmp_;
   net::TokenBucket challenge_acks_{kChallengeAcksPerSecond, kChallengeAcksPerSecond};

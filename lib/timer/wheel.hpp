@@ -23,7 +23,7 @@
 //     `filed` says another time, and it is dropped;
 //   - cancelling clears the deadline. The entry stays and serves the record's next use.
 //
-// So a record recycled a million times a second costs one entry a second, not a million.
+// So a record recycled a million times a second costs a few entries a second, not a million.
 //
 // How many entries: one for each record with `filed` set, and the stale ones. No entry is filed
 // more than kFileAheadMax (69 s) ahead, so a stale one lives no longer than that. When entries_max

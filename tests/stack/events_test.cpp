@@ -198,6 +198,19 @@ TEST(Events, StopEndsEverythingOnce) {
   EXPECT_EQ(hosts.server.closed, std::vector{CloseReason::reset});
 }
 
+TEST(Events, EndAllTellsEachConnectionOnce) {
+  TwoHosts hosts;
+  for (int i = 0; i < 10; ++i) (void)hosts.connect();
+  hosts.world.run_for(1s);
+  ASSERT_EQ(hosts.client.opened, 10);
+  hosts.world.stack(hosts.client_host).stop(hosts.world.now());
+  hosts.world.stack(hosts.client_host).end_all(CloseReason::stopped);
+  EXPECT_EQ(hosts.client.closed, std::vector(10, CloseReason::stopped));
+  EXPECT_EQ(hosts.client_worker().open_count(), 0U);
+  hosts.world.run_for(1s);
+  EXPECT_EQ(hosts.client.closed.size(), 10U);
+}
+
 TEST(Calls, SayWhatIsWrong) {
   TwoHosts hosts([](StackConfig& config) { config.max_connections = 1; });
   Worker& worker = hosts.client_worker();
