@@ -120,6 +120,11 @@ void EthdevPool::free(std::span<const base::Packet> packets) {
   }
 }
 
+// Without the threads' caches, which are many lines to read and hold little.
+bool EthdevPool::is_low() const {
+  return rte_mempool_ops_get_count(mempool_) < mempool_->size / 4;
+}
+
 std::size_t EthdevPool::available() const {
   return rte_mempool_avail_count(mempool_);
 }

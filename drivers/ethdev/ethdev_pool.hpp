@@ -33,6 +33,7 @@ class EthdevPool final : public base::PacketPool {
   std::size_t allocate(std::span<base::Packet> out) override;
   void free(std::span<const base::Packet> packets) override;
   std::size_t data_room() const override { return data_room_; }
+  bool is_low() const override;
 
   // Packets that nobody holds. Walks the caches of all threads: for tests and reports.
   std::size_t available() const;

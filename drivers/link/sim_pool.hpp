@@ -24,6 +24,7 @@ class SimPool final : public base::PacketPool {
   // Takes packets of any SimPool; each goes back to its own.
   void free(std::span<const base::Packet> packets) override;
   std::size_t data_room() const override { return data_room_; }
+  bool is_low() const override { return free_.size() < blocks_.size() / 4; }
 
   std::size_t outstanding() const { return blocks_.size() - free_.size(); }
   std::size_t capacity() const { return blocks_.size(); }

@@ -63,6 +63,8 @@ class PacketPool {
   virtual void free(std::span<const Packet> packets) = 0;
   // Bytes from a fresh packet's `data` to the end of its buffer.
   virtual std::size_t data_room() const = 0;
+  // Less than a quarter is left, about: what is kept for long should take no more of it.
+  virtual bool is_low() const { return false; }
 };
 
 // A worker's stock of packets: single allocations and frees, in bulk towards the pool.
@@ -80,6 +82,7 @@ class PacketCache {
   bool can_allocate() {
     if (fresh_count_ != 0) [[likely]] return true;
     fresh_count_ = pool_->allocate(fresh_);
+    is_low_ = pool_->is_low();
     if (fresh_count_ != 0) return true;
     flush_freed();
     fresh_count_ = pool_->allocate(fresh_);
@@ -91,6 +94,16 @@ class PacketCache {
     out = fresh_[--fresh_count_];
     return true;
   }
+  // For packets that stay, in a send queue for example: false already when the pool is low, so that
+  // what is queued leaves packets to send it with, and to receive its acknowledgements in.
+  bool can_keep() {
+    if (is_low_) {
+      flush_freed();
+      is_low_ = pool_->is_low();
+    }
+    return can_allocate() && !is_low_;
+  }
+  bool allocate_to_keep(Packet& out) { return can_keep() && allocate(out); }
   void free(const Packet& packet) {
     freed_[freed_count_++] = packet;
     if (freed_count_ == freed_.size()) flush_freed();
@@ -107,6 +120,7 @@ class PacketCache {
   PacketPool* pool_;
   std::size_t fresh_count_ = 0;
   std::size_t freed_count_ = 0;
+  bool is_low_ = false;  // as it was at the last look, which is not older than `fresh_`
   std::array<Packet, kBulk> fresh_{};
   std::array<Packet, kBulk> freed_{};
 };

@@ -23,7 +23,7 @@ QueuedPacket* packet_to_fill(Tcb& tcb, std::uint32_t capacity, Context& context)
   QueuedPacket* const last = tcb.send_queue.back();
   if (last != nullptr && last->length < capacity) return last;
   base::Packet packet;
-  if (!context.packets.allocate(packet)) {
+  if (!context.packets.allocate_to_keep(packet)) {
     ++context.counters.no_packet_buffer;
     return nullptr;
   }

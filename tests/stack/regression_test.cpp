@@ -99,5 +99,38 @@ TEST_F(RegressionTest, AbortedWhileItsSynAckIsInTheSameBurstHearsOnlyClosed) {
   EXPECT_EQ(client.closed, std::vector{CloseReason::aborted});
 }
 
+// Nothing of it is queued, so no acknowledgement will come and say that there is room.
+TEST_F(RegressionTest, WritableComesAfterASendThatFoundThePoolDry) {
+  open(2);
+  Connection busy = client.connections[0];
+  Connection idle = client.connections[1];
+  std::vector<base::Packet> taken(world.pool(client_host).capacity());
+  taken.resize(world.pool(client_host).allocate(taken));
+  ASSERT_TRUE(busy.send(bytes_of(std::string(100'000, 'x'))).has_value());  // the stack's own stock
+  ASSERT_EQ(idle.send(bytes_of("x")), 0U);
+  world.pool(client_host).free(taken);
+  int told = 0;
+  client.at_writable = [&](Connection connection) { told += connection == idle ? 1 : 0; };
+  world.run_for(10s);
+  EXPECT_EQ(told, 1);
+}
+
+// Send buffers of more than the pool holds: what is queued must leave packets to send it with.
+TEST_F(RegressionTest, QueuedDataDoesNotTakeThePacketsThatWouldSendIt) {
+  open(4);
+  constexpr std::size_t kEach = 300'000;
+  const std::string text(kEach, 'x');
+  std::vector<std::size_t> sent(4);
+  const auto send_rest = [&](Connection connection) {
+    for (std::size_t i = 0; i < sent.size(); ++i) {
+      if (client.connections[i] != connection) continue;
+      sent[i] += connection.send(bytes_of(text).subspan(sent[i])).value_or(0);
+    }
+  };
+  client.at_writable = send_rest;
+  for (const Connection connection : client.connections) send_rest(connection);
+  EXPECT_TRUE(world.run_until([&] { return server.received == 4 * kEach; }, 60s));
+}
+
 }  // namespace
 }  // namespace handfast::sim
