@@ -189,8 +189,7 @@ void Stack::abort(std::uint32_t index, CloseReason reason) {
 
 void Stack::resume_receive(std::uint32_t index) {
   tcp::Tcb& tcb = connections_[index];
-  if (!tcb.stalled) return;
-  tcb.resume_pending = true;
+  tcb.resume_pending = true;  // inside on_data, it is not known yet whether anything will be left
   schedule(index);
 }
 

@@ -55,7 +55,9 @@ void Stack::update_timer(std::uint32_t index) {
 void Stack::output(Instant now) {
   set_time(now);
   if (!starved_.is_empty()) tell_starved();
-  while (ready_count() < kOutputBurst && !pending_.is_empty()) {
+  // What a callback adds waits for the next call, or a handler that resumes and takes nothing could
+  // hold us here.
+  for (std::uint32_t n = pending_.size(); n > 0 && ready_count() < kOutputBurst; --n) {
     const RecordRef ref = pending_.front();
     const bool done = ref.kind() == RecordKind::connection ? output_connection(ref.index())
                                                            : output_half_open(ref.index());
@@ -114,7 +116,11 @@ bool Stack::output_connection(std::uint32_t index) {
   }
   tcb.scheduled = false;
   pending_.pop();
-  if (ends) end_aborted(index);
+  if (ends) {
+    end_aborted(index);
+  } else if (tcb.resume_pending) {
+    schedule(index);
+  }
   return true;
 }
 

@@ -132,5 +132,15 @@ TEST_F(RegressionTest, QueuedDataDoesNotTakeThePacketsThatWouldSendIt) {
   EXPECT_TRUE(world.run_until([&] { return server.received == 4 * kEach; }, 60s));
 }
 
+TEST_F(RegressionTest, ResumeReceiveInsideOnDataOffersTheRest) {
+  open(1);
+  server.at_data = [](Connection connection, Bytes) -> std::size_t {
+    EXPECT_TRUE(connection.resume_receive().has_value());
+    return 1;
+  };
+  ASSERT_TRUE(client.connections[0].send(bytes_of("abcd")).has_value());
+  EXPECT_TRUE(world.run_until([&] { return server.received == 4; }, 1s));
+}
+
 }  // namespace
 }  // namespace handfast::sim
