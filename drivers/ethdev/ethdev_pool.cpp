@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <rte_errno.h>
 #include <rte_mempool.h>
+#include <rte_ring.h>
 
 #include <algorithm>
 #include <array>
@@ -68,9 +69,10 @@ std::expected<std::unique_ptr<EthdevPool>, std::string> EthdevPool::create(
     const std::string& name, const PoolOptions& options) {
   // DPDK asks that a cache hold at most two thirds of the pool.
   const auto cache = std::min<std::uint32_t>(options.cache, options.packets / 2);
-  rte_mempool* const mempool =
-      rte_pktmbuf_pool_create(name.c_str(), options.packets, cache, 0,
-                              static_cast<std::uint16_t>(buffer_size(options)), SOCKET_ID_ANY);
+  // The handler is named, since is_low() reads its ring.
+  rte_mempool* const mempool = rte_pktmbuf_pool_create_by_ops(
+      name.c_str(), options.packets, cache, 0, static_cast<std::uint16_t>(buffer_size(options)),
+      SOCKET_ID_ANY, "ring_mp_mc");
   if (mempool == nullptr) {
     return std::unexpected(fmt::format(
         "no memory for {} packets ({} MB) of pool {}: {}; ask for fewer packets, or give EAL more "
@@ -120,9 +122,10 @@ void EthdevPool::free(std::span<const base::Packet> packets) {
   }
 }
 
-// Without the threads' caches, which are many lines to read and hold little.
+// Without the threads' caches, which are many lines to read and hold little: rte_mempool_avail_count
+// reads them all.
 bool EthdevPool::is_low() const {
-  return rte_mempool_ops_get_count(mempool_) < mempool_->size / 4;
+  return rte_ring_count(static_cast<const rte_ring*>(mempool_->pool_data)) < mempool_->size / 4;
 }
 
 std::size_t EthdevPool::available() const {

@@ -46,13 +46,14 @@ namespace handfast {
   X(retransmission_timeouts, "times a retransmission timer ran out")                             \
   X(zero_window_probes, "probes of a closed window")                                             \
   X(out_of_order_kept, "segments kept until the gap before them closed")                         \
-  X(out_of_order_dropped, "segments beyond a gap dropped: the connection's bound was reached")   \
+  X(out_of_order_dropped, "segments beyond a gap dropped: a bound was reached or packets ran low")   \
   X(duplicate_segments, "segments wholly received before")                                       \
   X(paws_rejected, "segments dropped by PAWS (RFC 7323 section 5)")                              \
   X(challenge_acks, "challenge ACKs sent (RFC 5961)")                                            \
   X(challenge_acks_limited, "challenge ACKs held back by their rate limit")                      \
   X(half_open_expired, "SYN-RECEIVED given up: the third segment never came")                    \
   X(half_open_refused, "SYNs dropped: max_half_open was reached")                                \
+  X(syn_dropped_no_packets, "SYNs dropped: packet buffers ran low")                              \
   X(connections_refused, "SYNs or handshakes dropped: no connection record was free")            \
   X(ports_exhausted, "connect() calls that found no free source port")                           \
   X(time_wait_entered, "closes that entered TIME-WAIT")                                          \

@@ -96,12 +96,14 @@ class PacketCache {
   }
   // For packets that stay, in a send queue for example: false already when the pool is low, so that
   // what is queued leaves packets to send it with, and to receive its acknowledgements in.
-  bool can_keep() {
-    if (is_low_) {
+  bool can_keep() { return can_allocate() && !is_low(); }
+  // Cheap while it is not: the pool is looked at with every refill, and again as long as it is low.
+  bool is_low() {
+    if (is_low_) [[unlikely]] {
       flush_freed();
       is_low_ = pool_->is_low();
     }
-    return can_allocate() && !is_low_;
+    return is_low_;
   }
   bool allocate_to_keep(Packet& out) { return can_keep() && allocate(out); }
   void free(const Packet& packet) {

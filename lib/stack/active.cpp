@@ -246,6 +246,7 @@ std::expected<std::uint16_t, Error> Stack::choose_port(base::FlowKey key, std::u
 std::expected<Connection, Error> Stack::connect(const Endpoint& remote, void* handler,
                                                 const HandlerTable& events,
                                                 const ConnectOptions& options) {
+  if (stopped_) return std::unexpected(Error::wrong_state);
   const auto source = source_of(remote, options);
   if (!source) return std::unexpected(source.error());
   const auto next_hop = interface_.next_hop(remote.address);

@@ -104,8 +104,11 @@ bool Stack::output_connection(std::uint32_t index) {
     while (ready_count() < kOutputBurst && tcp::has_output(tcb)) {
       // Asked first: what next_segment() plans counts as sent.
       if (!packets_.can_allocate()) {
+        // To the end of the line: those behind may give packets back.
         ++counters_.no_packet_buffer;
-        return false;
+        pending_.pop();
+        pending_.push(RecordRef{RecordKind::connection, index});
+        return true;
       }
       if (!tcp::next_segment(tcb, context_, segment)) break;
       emit(tcb.key, segment, tcb.neighbour);

@@ -17,7 +17,7 @@ void Stack::answer_with_reset(const Arrived& arrived) {
 }
 
 void Stack::at_listener(const Arrived& arrived) {
-  if (!listeners_.find(arrived.key.local, arrived.key.local_port)) {
+  if (stopped_ || !listeners_.find(arrived.key.local, arrived.key.local_port)) {
     wire::count(wire::Drop::no_listener, counters_);
     return answer_with_reset(arrived);
   }
@@ -33,6 +33,11 @@ void Stack::at_listener(const Arrived& arrived) {
 }
 
 void Stack::open_half(const Arrived& arrived, Seq iss) {
+  // When packets run low, what is open needs them more than what is not.
+  if (packets_.is_low()) {
+    ++counters_.syn_dropped_no_packets;
+    return;
+  }
   const auto index = half_opens_.allocate();
   if (!index) {
     ++counters_.half_open_refused;
@@ -185,6 +190,10 @@ void Stack::at_time_wait(std::uint32_t index, Arrived& arrived) {
         // Nobody would take it: the record is worth more than a RST.
         ++counters_.time_wait_answered;
         emit_reply(arrived.key, tcp::ack_of(state, context_));
+        break;
+      }
+      if (half_opens_.in_use() == half_opens_.capacity() || packets_.is_low()) {
+        ++counters_.half_open_refused;  // the record stays; the peer asks again
         break;
       }
       ++counters_.time_wait_reused;

@@ -141,6 +141,7 @@ void Stack::learn_neighbour(const Address& address, const base::MacAddress& mac)
 
 std::expected<void, Error> Stack::listen(const Endpoint& local, void* handler,
                                          const HandlerTable& events) {
+  if (stopped_) return std::unexpected(Error::wrong_state);
   const Address& address = local.address;
   if (local.port == 0 || address.is_multicast() || interface_.is_broadcast(address)) {
     return std::unexpected(Error::invalid_address);
@@ -160,6 +161,7 @@ void Stack::stop_listening(const Endpoint& local) {
 
 void Stack::stop(Instant now) {
   set_time(now);
+  stopped_ = true;
   for (std::uint32_t i = 0; i < half_opens_.touched(); ++i) {
     if (!half_opens_.is_in_use(i)) continue;
     base::Segment rst;

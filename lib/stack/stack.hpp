@@ -252,6 +252,7 @@ class Stack final : private net::FrameSink {
 
   StackConfig config_;
   std::uint32_t time_wait_ms_;  // 2MSL
+  bool stopped_ = false;        // nothing new begins
 
   std::size_t ready_first_ = 0;
   std::size_t ready_end_ = 0;

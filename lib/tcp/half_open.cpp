@@ -61,6 +61,10 @@ HalfOpenVerdict half_open_segment_arrives(const HalfOpen& half, const Segment& s
   if (seg.has(base::kSyn) && !seg.has(base::kAck) && seg.seq == half.irs) {
     return HalfOpenVerdict::answer_again;
   }
+  // RFC 7323 section 3.2: once negotiated, a segment without timestamps is not of this connection.
+  if (half.timestamps && !seg.options.has(base::TcpOptions::kTimestamps) && !seg.has(base::kRst)) {
+    return HalfOpenVerdict::ignore;
+  }
   // PAWS (RFC 7323 section 5.3 R1), then the first step: sequence number.
   if (half.timestamps && seg.options.has(base::TcpOptions::kTimestamps) && !seg.has(base::kRst) &&
       static_cast<std::int32_t>(seg.options.ts_value - half.ts_recent) < 0) {

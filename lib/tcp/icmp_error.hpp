@@ -38,6 +38,7 @@ inline IcmpVerdict packet_too_big(Tcb& tcb, Seq quoted, std::uint16_t mtu) {
   tcb.snd_mss = mss;
   tcb.snd_nxt = tcb.snd_una;
   tcb.send_cursor = nullptr;
+  tcb.timing = false;  // Karn's rule: what follows is a retransmission
   return IcmpVerdict::note;
 }
 

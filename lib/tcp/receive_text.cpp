@@ -102,7 +102,7 @@ void hold_text(Tcb& tcb, const base::Packet& packet, std::span<const std::byte> 
 void Arriving::keep_out_of_order() {
   tcb.ack_pending = true;
   if (tcb.extra_acks < 0xff) ++tcb.extra_acks;  // RFC 5681 section 4.2: one for each
-  if (tcb.reassembly_count >= kReassemblyPacketsMax) {
+  if (tcb.reassembly_count >= kReassemblyPacketsMax || !context.packets.can_keep()) {
     ++context.counters.out_of_order_dropped;
     return;
   }

@@ -211,6 +211,47 @@ TEST(Events, EndAllTellsEachConnectionOnce) {
   EXPECT_EQ(hosts.client.closed.size(), 10U);
 }
 
+TEST(Events, StoppedStackBeginsNothingNew) {
+  TwoHosts hosts;
+  (void)hosts.connect();
+  ASSERT_TRUE(wait_open(hosts));
+  std::vector<Error> refused;
+  hosts.client.at_closed = [&](Connection c, CloseReason) {
+    refused.push_back(c.worker().connect(TwoHosts::kServer, hosts.client).error());
+  };
+  hosts.world.stack(hosts.client_host).stop(hosts.world.now());
+  hosts.world.run_for(1s);
+  EXPECT_EQ(refused, std::vector{Error::wrong_state});
+  EXPECT_EQ(hosts.client_worker().open_count(), 0U);
+
+  hosts.world.stack(hosts.server_host).stop(hosts.world.now());
+  Party late;
+  EXPECT_EQ(hosts.server_worker().listen({TwoHosts::kServer.address, 81}, late).error(),
+            Error::wrong_state);
+}
+
+// What is open needs packets more than what is not: SYNs are the first to be dropped.
+TEST(Events, SynsAreDroppedWhilePacketsAreLow) {
+  TwoHosts hosts;
+  std::vector<base::Packet> taken(hosts.world.pool(hosts.server_host).capacity() * 9 / 10);
+  taken.resize(hosts.world.pool(hosts.server_host).allocate(taken));
+  // The stack looks at its pool whenever it fetches packets, some tens at a time: let it answer as
+  // many segments.
+  (void)hosts.connect();
+  ASSERT_TRUE(wait_open(hosts));
+  for (int i = 0; i < 40; ++i) {
+    hosts.replay(hosts.frames.front());
+    hosts.world.run_for(2ms);
+  }
+  Party late;
+  ASSERT_TRUE(hosts.client_worker().connect(TwoHosts::kServer, late));
+  hosts.world.run_for(500ms);
+  EXPECT_EQ(late.opened, 0);
+  EXPECT_GE(hosts.server_counters().syn_dropped_no_packets, 1U);
+  hosts.world.pool(hosts.server_host).free(taken);
+  EXPECT_TRUE(hosts.world.run_until([&] { return late.opened == 1; }, 1min));
+}
+
 TEST(Calls, SayWhatIsWrong) {
   TwoHosts hosts([](StackConfig& config) { config.max_connections = 1; });
   Worker& worker = hosts.client_worker();

@@ -114,6 +114,21 @@ TEST_F(HalfOpenTest, OptionsAreUsedOnlyWhenOffered) {
   EXPECT_EQ(tcb.snd_mss, 1200 - 12);
 }
 
+TEST_F(HalfOpenTest, ThirdSegmentNeedsTheTimestampsThatWereNegotiated) {
+  config.timestamps = true;
+  restart();
+  Segment syn = make(kSyn, kPeerIss);
+  syn.options.present = TcpOptions::kTimestamps;
+  syn.options.ts_value = 77;
+  open_half(half, key, syn, Seq{kIss}, context);
+  Segment third = make(kAck, kPeerIss + 1, kIss + 1);
+  EXPECT_EQ(verdict(third), HalfOpenVerdict::ignore);
+  third.options = syn.options;
+  EXPECT_EQ(verdict(third), HalfOpenVerdict::establish);
+  third.options.ts_value = 76;
+  EXPECT_EQ(verdict(third), HalfOpenVerdict::acknowledge);
+}
+
 TEST_F(HalfOpenTest, WithoutMssOptionSegmentsStayAtTheDefault) {
   promote(tcb, half, context);
   EXPECT_EQ(tcb.snd_mss, 536);  // MUST-15
