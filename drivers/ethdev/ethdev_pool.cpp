@@ -122,8 +122,8 @@ void EthdevPool::free(std::span<const base::Packet> packets) {
   }
 }
 
-// Without the threads' caches, which are many lines to read and hold little: rte_mempool_avail_count
-// reads them all.
+// Without the threads' caches, which are many lines to read and hold little
+// (rte_mempool_avail_count reads them all).
 bool EthdevPool::is_low() const {
   return rte_ring_count(static_cast<const rte_ring*>(mempool_->pool_data)) < mempool_->size / 4;
 }

@@ -46,7 +46,7 @@ namespace handfast {
   X(retransmission_timeouts, "times a retransmission timer ran out")                             \
   X(zero_window_probes, "probes of a closed window")                                             \
   X(out_of_order_kept, "segments kept until the gap before them closed")                         \
-  X(out_of_order_dropped, "segments beyond a gap dropped: a bound was reached or packets ran low")   \
+  X(out_of_order_dropped, "segments beyond a gap dropped: a bound was reached")   \
   X(duplicate_segments, "segments wholly received before")                                       \
   X(paws_rejected, "segments dropped by PAWS (RFC 7323 section 5)")                              \
   X(challenge_acks, "challenge ACKs sent (RFC 5961)")                                            \
