@@ -13,10 +13,13 @@ namespace {
 // The key 00 01 .. 0f of the paper's appendix A, as two little-endian words.
 constexpr SipKey kKey{0x0706050403020100, 0x0f0e0d0c0b0a0908};
 
-std::vector<std::byte> counting(std::size_t size) {
-  std::vector<std::byte> out(size);
-  for (std::size_t i = 0; i < size; ++i) out[i] = static_cast<std::byte>(i);
+constexpr auto kMessage = [] {
+  std::array<std::byte, 16> out{};
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<std::byte>(i);
   return out;
+}();
+std::span<const std::byte> counting(std::size_t size) {
+  return std::span{kMessage}.first(size);
 }
 
 // The first of the reference implementation's vectors: messages 00 01 .. of length 0 to 15.
