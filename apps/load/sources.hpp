@@ -48,7 +48,7 @@ class SourceWalk {
   Prefix range_;
   std::uint64_t next_;
   Address current_;
-  unsigned run_ = 0;  // connections that `current_` still serves
+  unsigned run_ = 0;   // connections that `current_` still serves
   Address all_zeros_;  // unspecified, which is in no range, when nothing is left out
   Address all_ones_;
 };

@@ -123,8 +123,8 @@ struct TwoHosts {
   }();
   StackConfig server_config = [] {
     StackConfig config = config_of("198.19.0.1/24");
-    config.interface.routes = {{.destination = *Prefix::parse("198.18.0.0/16"),
-                                .gateway = *Address::parse("198.19.0.2")}};
+    config.interface.routes = {
+        {.destination = *Prefix::parse("198.18.0.0/16"), .gateway = *Address::parse("198.19.0.2")}};
     return config;
   }();
   std::unique_ptr<Stack> client = make(client_config, client_end, 0);

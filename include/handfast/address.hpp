@@ -54,8 +54,8 @@ class Address {
   // 255.255.255.255; a subnet's directed broadcast is known only to its interface.
   constexpr bool is_limited_broadcast() const { return is_v4() && v4_value() == 0xffffffff; }
   constexpr bool is_loopback() const {
-    return is_v4() ? (v4_value() >> 24) == 127 : *this == from_bytes({0, 0, 0, 0, 0, 0, 0, 0,
-                                                                      0, 0, 0, 0, 0, 0, 0, 1});
+    return is_v4() ? (v4_value() >> 24) == 127
+                   : *this == from_bytes({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1});
   }
   constexpr const std::array<std::uint8_t, 16>& bytes() const { return bytes_; }
   std::string to_string() const;

@@ -25,23 +25,23 @@ struct InterfaceConfig {
   // them. For load generators.
   std::vector<Prefix> owned_ranges;
   std::vector<Route> routes;
-  std::optional<Address> gateway;      // the default route
-  std::uint16_t mtu = 1500;            // bytes of IP packet, 576 to 9000
-  std::optional<std::uint16_t> vlan;   // tag of all frames, 1 to 4094
+  std::optional<Address> gateway;     // the default route
+  std::uint16_t mtu = 1500;           // bytes of IP packet, 576 to 9000
+  std::optional<std::uint16_t> vlan;  // tag of all frames, 1 to 4094
   std::uint8_t hop_limit = 64;
 };
 
 struct StackConfig {
   InterfaceConfig interface;
 
-  std::uint32_t max_connections = 65'536;  // full records: SYN-SENT to LAST-ACK
-  std::uint32_t max_half_open = 65'536;    // SYN-RECEIVED of listeners, 64 bytes each
-  std::uint32_t max_time_wait = 1'000'000; // 28 bytes each, allocated as they come
+  std::uint32_t max_connections = 65'536;   // full records: SYN-SENT to LAST-ACK
+  std::uint32_t max_half_open = 65'536;     // SYN-RECEIVED of listeners, 64 bytes each
+  std::uint32_t max_time_wait = 1'000'000;  // 28 bytes each, allocated as they come
   std::uint16_t max_listeners = 64;
 
-  Duration msl = std::chrono::seconds(30);  // TIME-WAIT lasts twice this
-  Duration rto_initial = std::chrono::seconds(1);        // RFC 6298 section 2.1
-  Duration rto_min = std::chrono::milliseconds(200);     // RFC 6298 asks for 1 s; Linux has 200 ms
+  Duration msl = std::chrono::seconds(30);            // TIME-WAIT lasts twice this
+  Duration rto_initial = std::chrono::seconds(1);     // RFC 6298 section 2.1
+  Duration rto_min = std::chrono::milliseconds(200);  // RFC 6298 asks for 1 s; Linux has 200 ms
   Duration rto_max = std::chrono::seconds(60);
   // R2 of RFC 9293 section 3.8.3 (MUST-20, MUST-23): gives up after so long without an answer.
   Duration syn_timeout = std::chrono::minutes(3);

@@ -9,6 +9,7 @@
 namespace handfast {
 
 // X(name, meaning)
+// clang-format off
 #define HANDFAST_COUNTERS(X)                                                                     \
   X(frames_received, "frames taken from the device")                                             \
   X(frames_sent, "frames handed to the device")                                                  \
@@ -95,6 +96,7 @@ namespace handfast {
   X(drop_tcp_port, "TCP segments from or to port 0")                                             \
   X(drop_tcp_flags, "TCP segments with SYN and FIN, SYN and RST, or no flag at all")             \
   X(drop_no_listener, "TCP segments to no connection and no listener (answered by RST)")
+// clang-format on
 
 struct Counters {
 #define HANDFAST_COUNTER_MEMBER(name, meaning) std::uint64_t name = 0;

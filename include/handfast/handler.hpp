@@ -43,23 +43,23 @@ template <class H>
 inline constexpr HandlerTable kHandlerTable = {
     .on_open =
         [](void* handler, Connection c) {
-          if constexpr (requires(H& h) { h.on_open(c); }) static_cast<H*>(handler)->on_open(c);
+          if constexpr (requires(H & h) { h.on_open(c); }) static_cast<H*>(handler)->on_open(c);
         },
     .on_data = [](void* handler, Connection c, Bytes data) -> std::size_t {
-      if constexpr (requires(H& h) { h.on_data(c, data); }) {
+      if constexpr (requires(H & h) { h.on_data(c, data); }) {
         return static_cast<H*>(handler)->on_data(c, data);
       }
       return data.size();
     },
     .on_writable =
         [](void* handler, Connection c) {
-          if constexpr (requires(H& h) { h.on_writable(c); }) {
+          if constexpr (requires(H & h) { h.on_writable(c); }) {
             static_cast<H*>(handler)->on_writable(c);
           }
         },
     .on_peer_finished =
         [](void* handler, Connection c) {
-          if constexpr (requires(H& h) { h.on_peer_finished(c); }) {
+          if constexpr (requires(H & h) { h.on_peer_finished(c); }) {
             static_cast<H*>(handler)->on_peer_finished(c);
           } else {
             (void)c.close();
@@ -67,11 +67,11 @@ inline constexpr HandlerTable kHandlerTable = {
         },
     .on_timer =
         [](void* handler, Connection c) {
-          if constexpr (requires(H& h) { h.on_timer(c); }) static_cast<H*>(handler)->on_timer(c);
+          if constexpr (requires(H & h) { h.on_timer(c); }) static_cast<H*>(handler)->on_timer(c);
         },
     .on_closed =
         [](void* handler, Connection c, CloseReason reason) {
-          if constexpr (requires(H& h) { h.on_closed(c, reason); }) {
+          if constexpr (requires(H & h) { h.on_closed(c, reason); }) {
             static_cast<H*>(handler)->on_closed(c, reason);
           }
         },

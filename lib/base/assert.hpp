@@ -15,10 +15,10 @@ namespace handfast::base {
 }  // namespace handfast::base
 
 // Checked in every build: cheap conditions only.
-#define HANDFAST_ASSERT(condition)                                              \
-  do {                                                                          \
-    if (!(condition)) [[unlikely]]                                              \
-      ::handfast::base::assertion_failed(#condition, __FILE__, __LINE__);       \
+#define HANDFAST_ASSERT(condition)                                        \
+  do {                                                                    \
+    if (!(condition)) [[unlikely]]                                        \
+      ::handfast::base::assertion_failed(#condition, __FILE__, __LINE__); \
   } while (false)
 
 // Checked in debug and sanitizer builds.

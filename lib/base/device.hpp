@@ -16,9 +16,9 @@ using MacAddress = std::array<std::uint8_t, 6>;
 
 struct DeviceInfo {
   MacAddress mac{};
-  std::uint16_t mtu = 1500;            // bytes of IP packet, without the Ethernet header
-  bool offload_ip_checksum = false;    // the device fills the IPv4 header checksum when asked
-  bool offload_tcp_checksum = false;   // the device fills the TCP checksum when asked
+  std::uint16_t mtu = 1500;           // bytes of IP packet, without the Ethernet header
+  bool offload_ip_checksum = false;   // the device fills the IPv4 header checksum when asked
+  bool offload_tcp_checksum = false;  // the device fills the TCP checksum when asked
 };
 
 class Device {

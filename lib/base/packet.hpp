@@ -80,7 +80,8 @@ class PacketCache {
 
   // False when the pool is dry; otherwise the next allocate() succeeds.
   bool can_allocate() {
-    if (fresh_count_ != 0) [[likely]] return true;
+    if (fresh_count_ != 0) [[likely]]
+      return true;
     fresh_count_ = pool_->allocate(fresh_);
     is_low_ = pool_->is_low();
     if (fresh_count_ != 0) return true;

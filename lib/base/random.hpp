@@ -40,9 +40,7 @@ class Random {
     return static_cast<std::uint64_t>((static_cast<Wide>(next()) * bound) >> 64);
   }
   // True with probability p.
-  constexpr bool chance(double p) {
-    return static_cast<double>(next() >> 11) * 0x1.0p-53 < p;
-  }
+  constexpr bool chance(double p) { return static_cast<double>(next() >> 11) * 0x1.0p-53 < p; }
 
  private:
   std::array<std::uint64_t, 4> state_{};

@@ -38,6 +38,8 @@ class Seq {
   std::uint32_t raw_ = 0;
 };
 
-constexpr Seq later_of(Seq a, Seq b) { return a.is_before(b) ? b : a; }
+constexpr Seq later_of(Seq a, Seq b) {
+  return a.is_before(b) ? b : a;
+}
 
 }  // namespace handfast::base

@@ -20,7 +20,9 @@ constexpr Tick tick_from_raw(std::int64_t raw) {
   return low == kNoTick ? 1 : low;
 }
 // The tick that `now` lies in.
-constexpr Tick tick_of(Instant now) { return tick_from_raw(now.ns() >> kTickShift); }
+constexpr Tick tick_of(Instant now) {
+  return tick_from_raw(now.ns() >> kTickShift);
+}
 // The first tick that begins at or after `at`: a deadline filed there never fires early.
 constexpr Tick tick_at_or_after(Instant at) {
   return tick_from_raw((at.ns() + (std::int64_t{1} << kTickShift) - 1) >> kTickShift);

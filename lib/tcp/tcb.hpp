@@ -98,8 +98,8 @@ struct Tcb {
   bool scheduled : 1;          // stands in the list of connections to look at after the burst
   bool resume_pending : 1;     // resume_receive() was called
   bool aborted : 1;            // abort() was called
-  bool ended : 1;             // on_closed is being called: it answers no more
-  bool starved : 1;           // stands in the list of those to be told of room in the packet pool
+  bool ended : 1;              // on_closed is being called: it answers no more
+  bool starved : 1;            // stands in the list of those to be told of room in the packet pool
   std::uint8_t receive_shift;  // Rcv.Wind.Shift
   std::uint8_t extra_acks;     // duplicate ACKs owed for segments beyond a gap
   CloseReason close_reason;

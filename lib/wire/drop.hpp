@@ -9,12 +9,29 @@
 
 namespace handfast::wire {
 
-#define HANDFAST_DROPS(X)                                                                       \
-  X(too_short)                                                                                  \
-  X(not_for_us_l2) X(vlan) X(ethertype) X(arp_malformed) X(ip_version) X(ip_header_length)      \
-      X(ip_total_length) X(ip_checksum) X(ip_option) X(ip_fragment) X(ip_source) X(ip_protocol) \
-          X(not_for_us_l3) X(icmp_malformed) X(tcp_header) X(tcp_checksum) X(tcp_port)          \
-              X(tcp_flags) X(no_listener)
+// clang-format off
+#define HANDFAST_DROPS(X) \
+  X(too_short) \
+  X(not_for_us_l2) \
+  X(vlan) \
+  X(ethertype) \
+  X(arp_malformed) \
+  X(ip_version) \
+  X(ip_header_length) \
+  X(ip_total_length) \
+  X(ip_checksum) \
+  X(ip_option) \
+  X(ip_fragment) \
+  X(ip_source) \
+  X(ip_protocol) \
+  X(not_for_us_l3) \
+  X(icmp_malformed) \
+  X(tcp_header) \
+  X(tcp_checksum) \
+  X(tcp_port) \
+  X(tcp_flags) \
+  X(no_listener)
+// clang-format on
 
 enum class Drop : std::uint8_t {
   none,  // not dropped

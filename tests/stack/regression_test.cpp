@@ -72,8 +72,8 @@ class RegressionTest : public ::testing::Test {
   // `count` connections, open at both ends.
   void open(int count) {
     for (int i = 0; i < count; ++i) connect();
-    ASSERT_TRUE(world.run_until(
-        [&] { return client.opened == count && server.opened == count; }, 10s));
+    ASSERT_TRUE(
+        world.run_until([&] { return client.opened == count && server.opened == count; }, 10s));
   }
 
   Scripted client;
