@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -65,7 +65,7 @@ class ConnectionTest : public ::testing::Test {
     base::Packet packet;
     EXPECT_TRUE(cache.allocate(packet));
     std::byte* const text = packet.data + 54;
-    std::memcpy(text, payload.data(), payload.size());
+    std::ranges::copy(std::as_bytes(std::span{payload}), text);
     packet.length = static_cast<std::uint32_t>(54 + payload.size());
     Segment with_text = segment;
     with_text.payload = {text, payload.size()};
