@@ -148,9 +148,8 @@ void open_and_close(benchmark::State& state) {
   for (auto _ : state) hosts.turn();
   const std::uint64_t closed = hosts.client_handler.closed - before;
   state.SetItemsProcessed(static_cast<std::int64_t>(closed));
-  state.counters["ns_per_connection"] =
-      benchmark::Counter(static_cast<double>(closed) * 1e-9,
-                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.counters["a_connection"] = benchmark::Counter(
+      static_cast<double>(closed), benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 BENCHMARK(open_and_close)->Arg(0)->Arg(64);
 
