@@ -64,6 +64,7 @@ namespace handfast {
   X(time_wait_answered, "segments answered from TIME-WAIT")                                      \
   X(time_wait_restarted, "2MSL started again by a retransmitted FIN")                            \
   X(no_packet_buffer, "frames not sent: the packet pool was dry")              \
+  X(answers_dropped, "answers dropped: the device took nothing for too long")                    \
   X(handed_to_owner, "frames passed to the worker that owns their flow")                         \
   X(taken_from_other, "frames passed to this worker by another")                                 \
   X(hand_over_full, "frames dropped: the owner's queue was full")                                \

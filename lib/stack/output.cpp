@@ -176,12 +176,12 @@ bool Stack::emit(const base::FlowKey& key, const Segment& segment, net::Neighbou
        .segment = segment,
        .offload_ip_checksum = interface_.offload_ip_checksum(),
        .offload_tcp_checksum = interface_.offload_tcp_checksum()});
-  count_sent(segment);
-  if (known != nullptr) {
-    send(packet);
-  } else {
+  if (known == nullptr) {
     neighbours_.queue(neighbour, packet, context_.now);
+  } else if (!put(packet)) {
+    return false;
   }
+  count_sent(segment);
   return true;
 }
 

@@ -18,7 +18,11 @@ class Pump {
   // that there was nothing to do.
   template <class Hook>
   std::size_t turn(Instant now, Hook&& hook) {
-    const std::size_t received = device_->receive(now, received_);
+    // While what is ready to leave leaves no room for answers, input waits: in the device and not
+    // as answers dropped. Unless nothing leaves at all, or two full peers would wait for each
+    // other.
+    const bool takes_input = stuck_ || stack_->has_room_for(kReceiveBurst);
+    const std::size_t received = takes_input ? device_->receive(now, received_) : 0;
     stack_->input(now, std::span{received_}.first(received));
     hook();
     stack_->advance(now);
@@ -45,11 +49,13 @@ class Pump {
       // A full device gets its turn again after input: two full peers would else wait for ever.
       if (sent < frames.size()) break;
     }
+    stuck_ = sent_all == 0 && !stack_->frames().empty();
     return sent_all;
   }
 
   Stack* stack_;
   base::Device* device_;
+  bool stuck_ = false;  // the device took nothing in the last turn
   std::array<base::Packet, kReceiveBurst> received_;
 };
 

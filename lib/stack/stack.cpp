@@ -197,8 +197,7 @@ StateCounts Stack::state_counts() const {
   return counts;
 }
 
-// net::FrameSink.
-void Stack::send(const base::Packet& frame) {
+bool Stack::put(const base::Packet& frame) {
   if (ready_end_ == kReadyMax && ready_first_ > 0) {
     std::move(ready_.begin() + static_cast<std::ptrdiff_t>(ready_first_), ready_.end(),
               ready_.begin());
@@ -206,11 +205,17 @@ void Stack::send(const base::Packet& frame) {
     ready_first_ = 0;
   }
   if (ready_end_ == kReadyMax) {
-    ++counters_.no_packet_buffer;
+    ++counters_.answers_dropped;
     packets_.free(frame);
-    return;
+    return false;
   }
   ready_[ready_end_++] = frame;
+  return true;
+}
+
+// net::FrameSink.
+void Stack::send(const base::Packet& frame) {
+  put(frame);
 }
 
 bool Stack::allocate(base::Packet& out) {

@@ -74,6 +74,8 @@ class Stack final : private net::FrameSink {
   std::span<const base::Packet> frames() const { return {&ready_[ready_first_], ready_count()}; }
   // The device took the first `n` of frames().
   void sent(std::size_t n);
+  // Whether the answers to so many frames would find a place in frames().
+  bool has_room_for(std::size_t answers) const { return kReadyMax - ready_count() >= answers; }
   // Connections are waiting for their turn in output().
   bool has_output() const { return !pending_.is_empty(); }
   // When advance() or output() has something to do: a lower bound, never() when idle.
@@ -219,6 +221,9 @@ class Stack final : private net::FrameSink {
                                         : half_opens_[id - connections_.capacity()].timer;
   }
   void arm(std::uint32_t id, base::Tick deadline);
+
+  // False when there is no room: the packet is freed.
+  bool put(const base::Packet& frame);
 
   // net::FrameSink, for Neighbours.
   void send(const base::Packet& frame) override;
