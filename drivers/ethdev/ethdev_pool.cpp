@@ -122,6 +122,14 @@ void EthdevPool::free(std::span<const base::Packet> packets) {
   }
 }
 
+void EthdevPool::share(const base::Packet& packet) {
+  rte_mbuf_refcnt_update(mbuf_of(packet), 1);
+}
+
+bool EthdevPool::is_shared(const base::Packet& packet) const {
+  return rte_mbuf_refcnt_read(mbuf_of(packet)) > 1;
+}
+
 // Without the threads' caches, which are many lines to read and hold little
 // (rte_mempool_avail_count reads them all).
 bool EthdevPool::is_low() const {

@@ -32,6 +32,8 @@ class EthdevPool final : public base::PacketPool {
 
   std::size_t allocate(std::span<base::Packet> out) override;
   void free(std::span<const base::Packet> packets) override;
+  void share(const base::Packet& packet) override;
+  bool is_shared(const base::Packet& packet) const override;
   std::size_t data_room() const override { return data_room_; }
   bool is_low() const override;
 

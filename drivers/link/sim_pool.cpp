@@ -36,7 +36,7 @@ SimPool::SimPool(std::size_t blocks, std::size_t data_room)
   blocks_.reserve(blocks);
   free_.reserve(blocks);
   for (std::size_t i = 0; i < blocks; ++i) {
-    blocks_.push_back({this, memory_.data() + i * block_bytes_, false});
+    blocks_.push_back({this, memory_.data() + i * block_bytes_, 0});
   }
   for (std::size_t i = blocks; i-- > 0;) free_.push_back(&blocks_[i]);
   poison(memory_.data(), memory_.size());
@@ -52,7 +52,7 @@ std::size_t SimPool::allocate(std::span<base::Packet> out) {
   for (base::Packet& packet : out.first(count)) {
     Block* const block = free_.back();
     free_.pop_back();
-    block->is_out = true;
+    block->owners = 1;
     unpoison(block->start, block_bytes_);
     packet = {.data = block->start + base::kPacketHeadroom, .buffer = block};
   }
@@ -66,9 +66,17 @@ void SimPool::free(std::span<const base::Packet> packets) {
   }
 }
 
+void SimPool::share(const base::Packet& packet) {
+  ++static_cast<Block*>(packet.buffer)->owners;
+}
+
+bool SimPool::is_shared(const base::Packet& packet) const {
+  return static_cast<const Block*>(packet.buffer)->owners > 1;
+}
+
 void SimPool::take_back(Block& block) {
-  HANDFAST_ASSERT(block.is_out);
-  block.is_out = false;
+  HANDFAST_ASSERT(block.owners > 0);
+  if (--block.owners > 0) return;
   poison(block.start, block_bytes_);
   free_.push_back(&block);
 }

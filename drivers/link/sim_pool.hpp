@@ -23,6 +23,8 @@ class SimPool final : public base::PacketPool {
   std::size_t allocate(std::span<base::Packet> out) override;
   // Takes packets of any SimPool; each goes back to its own.
   void free(std::span<const base::Packet> packets) override;
+  void share(const base::Packet& packet) override;
+  bool is_shared(const base::Packet& packet) const override;
   std::size_t data_room() const override { return data_room_; }
   bool is_low() const override { return free_.size() < blocks_.size() / 4; }
 
@@ -33,7 +35,7 @@ class SimPool final : public base::PacketPool {
   struct Block {
     SimPool* owner;
     std::byte* start;
-    bool is_out;
+    std::uint32_t owners;  // none: it is in the pool
   };
   void take_back(Block& block);
 

@@ -13,6 +13,33 @@
 
 namespace handfast {
 
+// The window after a loss and its growth, one file each in lib/tcp/congestion.
+enum class CongestionControl : std::uint8_t {
+  new_reno,  // RFC 5681, RFC 6582
+  cubic,     // RFC 9438, with HyStart++ (RFC 9406)
+  dctcp,     // RFC 8257; only where every queue marks (ECN is always offered)
+  bbr,       // v1, draft-cardwell-iccrg-bbr-congestion-control-00; paced
+  none,      // no window but the peer's: for closed laboratories only
+};
+
+// Explicit congestion notification (RFC 3168).
+enum class EcnMode : std::uint8_t { off, accept, offer };
+
+// TCP Fast Open (RFC 7413): data in the SYN.
+enum class FastOpen : std::uint8_t { off, client, server, both };
+
+// What a listener's connections, or one connection, do otherwise than the stack's configuration.
+// What is left out is the stack's.
+struct ConnectionOptions {
+  std::optional<CongestionControl> congestion_control;
+  std::optional<bool> nagle;
+  // No answer is owed for so long: ask whether the peer lives (RFC 9293 section 3.8.4). Zero:
+  // never.
+  std::optional<Duration> keep_alive;
+  std::optional<Duration> user_timeout;  // RFC 5482's, as set locally; at most 24 hours
+  std::optional<std::uint8_t> dscp;      // 0 to 63
+};
+
 struct Route {
   Prefix destination;
   Address gateway;  // must itself be on-link
@@ -29,6 +56,7 @@ struct InterfaceConfig {
   std::uint16_t mtu = 1500;           // bytes of IP packet, 576 to 9000
   std::optional<std::uint16_t> vlan;  // tag of all frames, 1 to 4094
   std::uint8_t hop_limit = 64;
+  std::uint8_t dscp = 0;  // of everything sent, 0 to 63 (RFC 2474)
 };
 
 struct StackConfig {
@@ -46,12 +74,29 @@ struct StackConfig {
   // R2 of RFC 9293 section 3.8.3 (MUST-20, MUST-23): gives up after so long without an answer.
   Duration syn_timeout = std::chrono::minutes(3);
   Duration user_timeout = std::chrono::minutes(5);
-  std::uint32_t send_buffer = 256 * 1024;     // bytes a connection may have queued
-  std::uint32_t receive_buffer = 256 * 1024;  // bytes a connection may be sent unasked
-  std::uint16_t first_port = 1024;            // source ports of active opens
+  // Bytes a connection may have queued, and be sent unasked: at first, and at most when the
+  // bandwidth-delay product asks for more.
+  std::uint32_t send_buffer = 256 * 1024;
+  std::uint32_t receive_buffer = 256 * 1024;
+  std::uint32_t send_buffer_max = 8 * 1024 * 1024;
+  std::uint32_t receive_buffer_max = 8 * 1024 * 1024;
+  std::uint16_t first_port = 1024;  // source ports of active opens
   std::uint16_t last_port = 65'535;
   bool timestamps = true;      // offer and accept RFC 7323 timestamps
   bool window_scaling = true;  // offer and accept RFC 7323 window scaling
+  bool sack = true;            // offer and accept selective acknowledgement (RFC 2018)
+  EcnMode ecn = EcnMode::accept;
+  FastOpen fast_open = FastOpen::off;
+  CongestionControl congestion_control = CongestionControl::cubic;
+  // Small segments wait for the acknowledgement of what is in flight (RFC 9293 section 3.7.4).
+  bool nagle = true;
+  // An acknowledgement waits so long for data to ride on, or for a second segment (RFC 9293 section
+  // 3.8.6.3; at most 500 ms). Zero: every segment is acknowledged at the end of its burst.
+  Duration delayed_ack = std::chrono::milliseconds(40);
+  // Keep-alive (MUST-24 to 28): after so much idleness; zero is off, the default asked for.
+  Duration keep_alive = Duration(0);
+  Duration keep_alive_interval = std::chrono::seconds(75);  // between probes without an answer
+  std::uint8_t keep_alive_probes = 9;                       // then the connection is given up
   // Every acknowledgement and FIN in a segment of its own, as textbooks draw them.
   bool textbook = false;
   // Secrets and random choices derive from it: equal seeds, equal runs. Without one they come from

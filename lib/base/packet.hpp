@@ -63,6 +63,11 @@ class PacketPool {
   virtual void free(std::span<const Packet> packets) = 0;
   // Bytes from a fresh packet's `data` to the end of its buffer.
   virtual std::size_t data_room() const = 0;
+  // One more owner of the buffer: it goes back to the pool when each has freed it. Owners only read
+  // what they share.
+  virtual void share(const Packet& packet) = 0;
+  // Whether someone else, a device that has not sent it yet for example, still owns it too.
+  virtual bool is_shared(const Packet& packet) const = 0;
   // Less than a quarter is left, about: what is kept for long should take no more of it.
   virtual bool is_low() const { return false; }
 };
@@ -116,6 +121,8 @@ class PacketCache {
     pool_->free(std::span{freed_}.first(freed_count_));
     freed_count_ = 0;
   }
+  void share(const Packet& packet) { pool_->share(packet); }
+  bool is_shared(const Packet& packet) const { return pool_->is_shared(packet); }
   std::size_t data_room() const { return pool_->data_room(); }
 
  private:

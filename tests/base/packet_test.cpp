@@ -31,6 +31,8 @@ class CountingPool final : public PacketPool {
       is_out_.at(index) = false;
     }
   }
+  void share(const Packet&) override {}
+  bool is_shared(const Packet&) const override { return false; }
   std::size_t data_room() const override { return 2048; }
   std::ptrdiff_t out() const { return std::ranges::count(is_out_, true); }
 
