@@ -109,6 +109,7 @@ std::expected<Interface, std::string> Interface::create(const InterfaceConfig& c
   made.mtu_ = config.mtu;
   made.vlan_ = config.vlan;
   made.hop_limit_ = config.hop_limit;
+  made.traffic_class_ = static_cast<std::uint8_t>(config.dscp << 2);
   made.offload_ip_checksum_ = device.offload_ip_checksum;
   made.offload_tcp_checksum_ = device.offload_tcp_checksum;
   made.add_addresses(config);

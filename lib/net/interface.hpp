@@ -59,6 +59,8 @@ class Interface {
   std::uint16_t mtu() const { return mtu_; }  // bytes of IP packet
   std::optional<std::uint16_t> vlan() const { return vlan_; }
   std::uint8_t hop_limit() const { return hop_limit_; }
+  // The DSCP in its place above the two bits of ECN (RFC 2474 section 3).
+  std::uint8_t traffic_class() const { return traffic_class_; }
   bool offload_ip_checksum() const { return offload_ip_checksum_; }
   bool offload_tcp_checksum() const { return offload_tcp_checksum_; }
 
@@ -87,6 +89,7 @@ class Interface {
   std::uint16_t mtu_ = 0;
   std::optional<std::uint16_t> vlan_;
   std::uint8_t hop_limit_ = 0;
+  std::uint8_t traffic_class_ = 0;
   bool offload_ip_checksum_ = false;
   bool offload_tcp_checksum_ = false;
 };

@@ -16,6 +16,11 @@ Instant round_up_to_tick(Instant instant) {
   return Instant::from_ns((instant.ns() + tick - 1) / tick * tick);
 }
 
+wire::LinkHeader link_header_to(const Interface& interface, const base::MacAddress& mac,
+                                std::uint16_t ethertype) {
+  return wire::make_link_header(mac, interface.mac(), interface.vlan(), ethertype);
+}
+
 }  // namespace
 
 Neighbours::Neighbours(const Interface& interface, FrameSink& sink, base::LiveCounters& counters,
@@ -24,8 +29,8 @@ Neighbours::Neighbours(const Interface& interface, FrameSink& sink, base::LiveCo
       sink_(&sink),
       counters_(&counters),
       secret_(secret),
-      placeholder_(wire::make_link_header(base::MacAddress{}, interface.mac(), interface.vlan(),
-                                          wire::kEtherTypeIpv4)),
+      placeholder_v4_(link_header_to(interface, {}, wire::kEtherTypeIpv4)),
+      placeholder_v6_(link_header_to(interface, {}, wire::kEtherTypeIpv6)),
       entries_(kNeighboursMax),
       slots_(kSlots),
       held_(kQueuedFramesTotalMax) {
@@ -159,8 +164,8 @@ void Neighbours::ask_again(Entry& entry, Instant now) {
 
 void Neighbours::become_reachable(Entry& entry, const base::MacAddress& mac, Instant now) {
   entry.mac = mac;
-  entry.header =
-      wire::make_link_header(mac, interface_->mac(), interface_->vlan(), wire::kEtherTypeIpv4);
+  entry.header = link_header_to(
+      *interface_, mac, entry.address.is_v4() ? wire::kEtherTypeIpv4 : wire::kEtherTypeIpv6);
   entry.state = State::reachable;
   arm(entry, now + kReachableTime);
   while (entry.held.count > 0) send_to(entry, held_.take_oldest(entry.held));

@@ -90,8 +90,10 @@ class Neighbours {
     return unconfirmed_header(entry, now);
   }
 
-  // As long as every link header of this interface, with a destination to be patched.
-  const wire::LinkHeader& placeholder_header() const { return placeholder_; }
+  // For frames to this neighbour while its address is unknown: queue() patches the destination.
+  const wire::LinkHeader& placeholder_header(NeighbourId id) const {
+    return entries_[id].address.is_v4() ? placeholder_v4_ : placeholder_v6_;
+  }
 
   // Takes a finished frame and keeps it until the address is known, when its first six bytes are
   // patched and it is sent; frames leave in the order they came. Starts resolution if none is under
@@ -209,7 +211,8 @@ class Neighbours {
   FrameSink* sink_;
   base::LiveCounters* counters_;
   base::HashSecret secret_;
-  wire::LinkHeader placeholder_;
+  wire::LinkHeader placeholder_v4_;
+  wire::LinkHeader placeholder_v6_;
   std::vector<Entry> entries_;        // kNeighboursMax
   std::vector<std::uint16_t> slots_;  // id + 1 by the address's hash, linear probing; 0 is empty
   std::vector<NeighbourId> free_;     // ids freed again, to be used first

@@ -122,6 +122,7 @@ bool Stack::parse_segment(const Packet& packet, const wire::Frame& frame, Arrive
              .remote = frame.source,
              .local_port = ports.destination,
              .remote_port = ports.source};
+  out.segment.ecn = static_cast<base::Ecn>(frame.tos & 3);
   out.hash = hash_of(out.key);
   return true;
 }
@@ -182,12 +183,13 @@ void Stack::answer_echo(const wire::Frame& frame, const wire::Icmp& request) {
     return;
   }
   const wire::LinkHeader* const known = neighbours_.link_header(*neighbour, context_.now);
-  const wire::Ipv4Fields ip{.source = frame.destination,
-                            .destination = frame.source,
-                            .tos = frame.tos,
-                            .hop_limit = interface_.hop_limit()};
+  const wire::IpFields ip{.source = frame.destination,
+                          .destination = frame.source,
+                          .traffic_class = frame.tos,
+                          .hop_limit = interface_.hop_limit()};
   reply.length = wire::emit_echo_reply(
-      reply.data, known != nullptr ? *known : neighbours_.placeholder_header(), ip, request,
+      reply.data, known != nullptr ? *known : neighbours_.placeholder_header(*neighbour), ip,
+      request,
       std::min<std::size_t>(packets_.data_room(),
                             interface_.mtu() + sizeof(wire::LinkHeader::bytes)));
   ++counters_.icmp_echo_answered;

@@ -42,6 +42,7 @@
 #include "tcp/segment_arrives.hpp"
 #include "tcp/tcb.hpp"
 #include "timer/wheel.hpp"
+#include "wire/ip.hpp"
 
 namespace handfast::stack {
 
@@ -206,6 +207,7 @@ class Stack final : private net::FrameSink {
   bool output_connection(std::uint32_t index);
   bool output_half_open(std::uint32_t index);
   void end_aborted(std::uint32_t index);
+  wire::IpFields ip_fields_of(const base::FlowKey& key, const base::Segment& segment) const;
   bool emit(const base::FlowKey& key, const base::Segment& segment, net::NeighbourId neighbour);
   // For answers without a connection: finds the way itself.
   bool emit_reply(const base::FlowKey& key, const base::Segment& segment);

@@ -4,7 +4,7 @@
 #include <bit>
 
 #include "wire/checksum.hpp"
-#include "wire/ipv4.hpp"
+#include "wire/ip.hpp"
 
 namespace handfast::wire {
 namespace {

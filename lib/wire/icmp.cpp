@@ -55,7 +55,7 @@ std::optional<QuotedTcp> parse_quoted_tcp(const Icmp& icmp) {
   };
 }
 
-std::uint32_t emit_echo_reply(std::byte* at, const LinkHeader& link, const Ipv4Fields& ip,
+std::uint32_t emit_echo_reply(std::byte* at, const LinkHeader& link, const IpFields& ip,
                               const Icmp& request, std::size_t room) {
   const std::size_t headers = link.length + kIpv4HeaderSize + kIcmpHeaderSize;
   if (room < headers) return 0;
@@ -65,8 +65,7 @@ std::uint32_t emit_echo_reply(std::byte* at, const LinkHeader& link, const Ipv4F
   const std::size_t message_length = kIcmpHeaderSize + data.size();
 
   std::byte* const message =
-      emit_ipv4_for(kProtocolIcmp, emit_link(at, link), ip,
-                    static_cast<std::uint16_t>(kIpv4HeaderSize + message_length));
+      emit_ip(emit_link(at, link), kProtocolIcmp, ip, static_cast<std::uint32_t>(message_length));
   WordWriter header(message);
   header.put(std::uint32_t{kIcmpEchoReply} << 24);
   header.put(request.rest);

@@ -10,7 +10,7 @@
 #include "handfast/address.hpp"
 #include "wire/drop.hpp"
 #include "wire/ethernet.hpp"
-#include "wire/ipv4.hpp"
+#include "wire/ip.hpp"
 
 namespace handfast::wire {
 
@@ -51,9 +51,9 @@ std::optional<QuotedTcp> parse_quoted_tcp(const Icmp& icmp);
 
 // Writes the whole frame of the answer to `request`; returns its length. `room` is how many bytes
 // there are at `at`; data beyond it is cut off (RFC 1122 section 3.2.2.6), and without room for the
-// headers nothing is written and 0 returned. `ip.protocol` is ignored. The request's body must not
+// headers nothing is written and 0 returned. The request's body must not
 // overlap `at`.
-std::uint32_t emit_echo_reply(std::byte* at, const LinkHeader& link, const Ipv4Fields& ip,
+std::uint32_t emit_echo_reply(std::byte* at, const LinkHeader& link, const IpFields& ip,
                               const Icmp& request, std::size_t room);
 
 }  // namespace handfast::wire

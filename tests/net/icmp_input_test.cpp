@@ -20,8 +20,8 @@ class IcmpInputTest : public testing::Test {
 
   // What a router quotes of a segment from `source` to the peer: 198.18.0.1:4660 to port 80.
   void quote(const Address& source, std::uint8_t protocol) {
-    std::byte* tcp = wire::emit_ipv4(
-        quoted_.data(), {.source = source, .destination = kPeer, .protocol = protocol}, 40);
+    std::byte* tcp =
+        wire::emit_ip(quoted_.data(), protocol, {.source = source, .destination = kPeer}, 20);
     base::store_be16(tcp, 0x1234);
     base::store_be16(tcp + 2, 80);
     base::store_be32(tcp + 4, 0xfffffff0);
