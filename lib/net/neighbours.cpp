@@ -45,7 +45,6 @@ Neighbours::~Neighbours() {
 
 std::optional<NeighbourId> Neighbours::find_or_add(const Address& next_hop, Instant now) {
   if (const auto known = find(next_hop)) return known;
-  if (!next_hop.is_v4()) return std::nullopt;
   const auto id = take_free_entry();
   if (!id) return std::nullopt;
   Entry& entry = entries_[*id];
@@ -159,20 +158,30 @@ void Neighbours::ask(Entry& entry, State next, Instant now) {
 void Neighbours::ask_again(Entry& entry, Instant now) {
   ++entry.requests_sent;
   arm(entry, now + kRequestInterval);
-  send_request(entry);
+  entry.address.is_v4() ? send_request(entry) : solicit(entry);
 }
 
 void Neighbours::become_reachable(Entry& entry, const base::MacAddress& mac, Instant now) {
+  entry.state = State::reachable;
+  arm(entry, now + kReachableTime);
+  take_link_address(entry, mac);
+}
+
+void Neighbours::become_stale(Entry& entry, const base::MacAddress& mac, Instant now) {
+  entry.state = State::stale;
+  arm(entry, now + kUnusedTime);
+  take_link_address(entry, mac);
+}
+
+void Neighbours::take_link_address(Entry& entry, const base::MacAddress& mac) {
   entry.mac = mac;
   entry.header = link_header_to(
       *interface_, mac, entry.address.is_v4() ? wire::kEtherTypeIpv4 : wire::kEtherTypeIpv6);
-  entry.state = State::reachable;
-  arm(entry, now + kReachableTime);
   while (entry.held.count > 0) send_to(entry, held_.take_oldest(entry.held));
 }
 
 // RFC 4861 section 7.3.3: what probes could not confirm is forgotten, and traffic starts
-// resolution anew, by broadcast.
+// resolution anew, by broadcast or multicast.
 void Neighbours::forget_link_address(Entry& entry, Instant now) {
   entry.state = State::unresolved;
   arm(entry, now + kUnusedTime);
@@ -265,6 +274,17 @@ void Neighbours::drop(const base::Packet& frame) {
 
 void Neighbours::drop_held(Entry& entry) {
   while (entry.held.count > 0) drop(held_.take_oldest(entry.held));
+}
+
+bool Neighbours::allocate(base::Packet& out) {
+  if (sink_->allocate(out)) return true;
+  ++counters_->no_packet_buffer;
+  return false;
+}
+
+void Neighbours::announce() {
+  announce_ipv4();
+  announce_ipv6();
 }
 
 void Neighbours::send_to(const Entry& entry, const base::Packet& frame) {

@@ -153,6 +153,8 @@ class Stack final : private net::FrameSink {
   bool parse_segment(const base::Packet& packet, const wire::Frame& frame, Arrived& out);
   void input_arp(const wire::Frame& frame);
   void input_icmp(const base::Packet& packet, const wire::Frame& frame, bool handed_over);
+  void input_discovery(const wire::Frame& frame, const wire::Icmp& message);
+  void share_neighbour(const Address& address, const base::MacAddress& mac);
   void answer_echo(const wire::Frame& frame, const wire::Icmp& request);
   void input_tcp_error(const base::Packet& packet, const net::TcpError& error, bool handed_over);
   // True when the packet is another worker's business and has been passed on or dropped.

@@ -301,10 +301,6 @@ TEST_F(NeighboursTest, AFailureNobodyWaitsForAnyMoreIsForgottenWithItsEntry) {
   neighbours_->take_failed([&](NeighbourId) { FAIL(); });
 }
 
-TEST_F(NeighboursTest, IPv6AddressesAreNotForArp) {
-  EXPECT_EQ(neighbours_->find_or_add(Address::from_bytes({0x20, 0x01}), now_), std::nullopt);
-}
-
 TEST(NeighboursVlan, EveryFrameCarriesTheTag) {
   FakeSink sink;
   base::LiveCounters counters;

@@ -11,6 +11,7 @@
 #include "base/packet.hpp"
 #include "wire/arp.hpp"
 #include "wire/checksum.hpp"
+#include "wire/discovery.hpp"
 #include "wire/frame.hpp"
 #include "wire/icmp.hpp"
 #include "wire/tcp.hpp"
@@ -164,7 +165,21 @@ struct Parsed {
   Arp arp;
   Icmp icmp;
   std::optional<QuotedTcp> quoted;
+  NeighbourSolicitation solicitation;
+  NeighbourAdvertisement advertisement;
 };
+
+inline void parse_ipv6_message(Parsed& out) {
+  out.drop = parse_icmpv6(out.frame, out.icmp);
+  if (out.drop != Drop::none) return;
+  if (out.icmp.type == kIcmpv6NeighbourSolicitation) {
+    out.drop = parse_solicitation(out.icmp, out.frame, out.solicitation);
+  } else if (out.icmp.type == kIcmpv6NeighbourAdvertisement) {
+    out.drop = parse_advertisement(out.icmp, out.frame, out.advertisement);
+  } else {
+    out.quoted = parse_quoted_tcp_v6(out.icmp);
+  }
+}
 
 inline Parsed parse(Buffer& bytes, std::optional<std::uint16_t> vlan = std::nullopt,
                     std::uint8_t flags = 0) {
@@ -182,6 +197,9 @@ inline Parsed parse(Buffer& bytes, std::optional<std::uint16_t> vlan = std::null
     case FrameKind::icmp:
       out.drop = parse_icmp(out.frame.payload, out.icmp);
       if (out.drop == Drop::none) out.quoted = parse_quoted_tcp(out.icmp);
+      break;
+    case FrameKind::icmpv6:
+      parse_ipv6_message(out);
       break;
     case FrameKind::tcp:
       out.drop = parse_tcp(out.frame.payload, out.frame, out.ports, out.segment);
