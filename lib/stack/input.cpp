@@ -272,12 +272,8 @@ bool Stack::matches(RecordRef ref, const base::FlowKey& key) const {
       return connections_[ref.index()].key == key;
     case RecordKind::half_open:
       return half_opens_[ref.index()].key == key;
-    case RecordKind::time_wait: {
-      const table::TimeWaitRecord& record = time_waits_.at(ref.index());
-      return record.remote_port == key.remote_port && record.local_port == key.local_port &&
-             key.remote.is_v4() && record.remote == key.remote.v4_value() &&
-             record.local == key.local.v4_value();
-    }
+    case RecordKind::time_wait:
+      return time_waits_.matches(ref.index(), key);
     case RecordKind::none:
       break;
   }

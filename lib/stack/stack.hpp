@@ -34,10 +34,10 @@
 #include "stack/hand_over.hpp"
 #include "stack/record_ref.hpp"
 #include "stack/ring.hpp"
+#include "stack/time_waits.hpp"
 #include "table/flow_table.hpp"
 #include "table/listener_table.hpp"
 #include "table/port_allocator.hpp"
-#include "table/time_wait_queue.hpp"
 #include "tcp/half_open.hpp"
 #include "tcp/segment_arrives.hpp"
 #include "tcp/tcb.hpp"
@@ -173,7 +173,6 @@ class Stack final : private net::FrameSink {
   void drop_half_open(std::uint32_t index);
   void at_time_wait(std::uint32_t index, Arrived& arrived);
   void enter_time_wait(std::uint32_t index);
-  void end_time_wait(const table::TimeWaitRecord& record, std::uint32_t index);
   void half_open_timer(std::uint32_t index);
   void answer_with_reset(const Arrived& arrived);
 
@@ -246,7 +245,7 @@ class Stack final : private net::FrameSink {
 
   base::Slab<tcp::Tcb> connections_;
   base::Slab<tcp::HalfOpen> half_opens_;
-  table::TimeWaitQueue time_waits_;
+  TimeWaits time_waits_;
   table::FlowTable flows_;
   table::ListenerTable listeners_;
   base::MappedArray<Listener> listener_handlers_;
