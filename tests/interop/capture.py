@@ -1,12 +1,16 @@
 """tcpdump on Linux's interface, and what its file says of one connection."""
 
+import socket
 import struct
 import time
 from dataclasses import dataclass
 
-from testbed import HANDFAST, LINK, eventually
+from testbed import FAMILIES, LINK, eventually
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+TCP = 6  # in an IP header
+OURS = (socket.inet_pton(socket.AF_INET, FAMILIES["ipv4"].handfast),
+        socket.inet_pton(socket.AF_INET6, FAMILIES["ipv6"].handfast))
 
 
 @dataclass(frozen=True)
@@ -42,19 +46,31 @@ def read_records(data):
         offset += captured
 
 
+def address_bytes(frame):
+    """Source and destination of a TCP segment over IPv4 or IPv6, one behind the other, or None."""
+    if len(frame) >= 54 and frame[12:14] == b"\x08\x00" and frame[23] == TCP:
+        return frame[26:34]
+    if len(frame) >= 74 and frame[12:14] == b"\x86\xdd" and frame[20] == TCP:
+        return frame[22:54]
+    return None
+
+
 def parse_frame(frame, port):
     """The TCP segment in an Ethernet frame if `port` is at either end, or None."""
-    if len(frame) < 54 or frame[12:14] != b"\x08\x00" or frame[23] != 6:
+    addresses = address_bytes(frame)
+    if addresses is None:
         return None
-    total = struct.unpack_from("!H", frame, 16)[0]
-    tcp = 14 + (frame[14] & 15) * 4
+    if frame[14] >> 4 == 4:
+        tcp, end = 14 + (frame[14] & 15) * 4, 14 + struct.unpack_from("!H", frame, 16)[0]
+    else:
+        tcp, end = 54, 54 + struct.unpack_from("!H", frame, 18)[0]
     source, destination, seq, ack, offset, flags = struct.unpack_from("!HHIIBB", frame, tcp)
     if port not in (source, destination):
         return None
     # Handfast's end also has the load's source addresses; Linux's has just one.
-    from_handfast = frame[26:30] == bytes(int(part) for part in HANDFAST.split("."))
+    from_handfast = addresses[:len(addresses) // 2] in OURS
     return Segment("handfast" if from_handfast else "linux", flags, seq, ack,
-                   14 + total - tcp - (offset >> 4) * 4, frame[:14 + total])
+                   end - tcp - (offset >> 4) * 4, frame[:end])
 
 
 class Capture:

@@ -4,8 +4,9 @@ import socket
 import struct
 import time
 
-from capture import ACK, FIN, RST, SYN, Capture, acknowledged, check_orderly, of_kind
-from testbed import HANDFAST, LINK, LINUX, eventually, inside, main
+from capture import (ACK, FIN, RST, SYN, TCP, Capture, acknowledged, address_bytes, check_orderly,
+                     of_kind)
+from testbed import LINK, eventually, inside, main
 
 ECHO, CLOSE_FIRST, SHUT_FIRST, ABORT_FIRST = 7, 8, 9, 10
 SERVICES = (f"echo:{ECHO}", f"close-first:{CLOSE_FIRST}", f"shut-first:{SHUT_FIRST}",
@@ -18,8 +19,8 @@ def start_services(bed):
 
 def connect(bed, port, source_port=0):
     with inside(bed.linux):
-        connection = socket.create_connection((HANDFAST, port), timeout=10,
-                                              source_address=(LINUX, source_port))
+        connection = socket.create_connection((bed.family.handfast, port), timeout=10,
+                                              source_address=(bed.family.linux, source_port))
     return connection
 
 
@@ -95,10 +96,11 @@ def time_wait_answers(bed, capture, fin):
 
 def with_tcp_checksum(frame):
     """A TAP device leaves the checksum to whoever reads it, and tcpdump reads before that."""
-    header = 14 + (frame[14] & 15) * 4
+    header = 14 + (frame[14] & 15) * 4 if frame[14] >> 4 == 4 else 54
     tcp = bytearray(frame[header:])
     tcp[16:18] = b"\0\0"
-    summed = frame[26:34] + struct.pack("!HH", 6, len(tcp)) + tcp + b"\0" * (len(tcp) % 2)
+    summed = (address_bytes(frame) + struct.pack("!HH", TCP, len(tcp)) + tcp
+              + b"\0" * (len(tcp) % 2))
     total = sum(struct.unpack(f"!{len(summed) // 2}H", summed))
     while total >> 16:
         total = (total & 0xffff) + (total >> 16)

@@ -3,23 +3,24 @@
 import socket
 
 from capture import FIN, Capture, acknowledged, check_orderly
-from testbed import HANDFAST, LINUX, inside, main
+from testbed import inside, main
 
 PORT = 9000
 
 
 def listen(bed):
     with inside(bed.linux):
-        listener = socket.create_server((LINUX, PORT))
+        version = socket.AF_INET6 if bed.family.bracketed else socket.AF_INET
+        listener = socket.create_server((bed.family.linux, PORT), family=version)
     listener.settimeout(20)
     return listener
 
 
 def dial_echoes_and_ends(bed):
     with listen(bed) as listener, Capture(bed, PORT) as capture:
-        program = bed.dial(f"{LINUX}:{PORT}")
-        connection, (address, _port) = listener.accept()
-        assert address == HANDFAST, address
+        program = bed.dial(bed.family.at(bed.family.linux, PORT))
+        connection, (address, *_) = listener.accept()
+        assert address == bed.family.handfast, address
         with connection:
             connection.settimeout(10)
             connection.sendall(b"hello")
@@ -34,7 +35,7 @@ def dial_echoes_and_ends(bed):
 
 
 def refused_is_said(bed):
-    program = bed.dial(f"{LINUX}:{PORT}")
+    program = bed.dial(bed.family.at(bed.family.linux, PORT))
     assert program.wait(30) not in (0, None), "nobody listened, and the exit code is 0"
     assert "refused" in program.output.read_text(), program.output.read_text()
 

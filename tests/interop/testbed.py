@@ -19,16 +19,47 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-LINUX = "198.19.0.1"
-HANDFAST = "198.19.0.2"
-PREFIX_LENGTH = 16
-SOURCES = "198.18.0.0/16"  # more addresses of Handfast's, for load
+
+
+@dataclass(frozen=True)
+class Family:
+    """Addresses of one IP version."""
+
+    linux: str
+    handfast: str
+    prefix_length: int
+    sources: str  # more addresses of Handfast's, for load
+    bracketed: bool
+
+    def at(self, address, port):
+        return f"[{address}]:{port}" if self.bracketed else f"{address}:{port}"
+
+
+FAMILIES = {
+    "ipv4": Family("198.19.0.1", "198.19.0.2", 16, "198.18.0.0/16", False),
+    "ipv6": Family("2001:db8:19::1", "2001:db8:19::2", 64, "2001:db8:18::/112", True),
+}
+LINUX = FAMILIES["ipv4"].linux
+HANDFAST = FAMILIES["ipv4"].handfast
 LINK = "hf0"  # Linux's interface
 KINDS = ("af_packet", "tap")
+# Counters of Linux's that tell of segments it did not like: bad checksums, timestamps out of order,
+# numbers out of the window, resets and connections given up.
+UNWANTED = (
+    "TcpInErrs", "TcpInCsumErrors", "IpInHdrErrors", "IpInAddrErrors", "Ip6InHdrErrors",
+    "Ip6InAddrErrors", "TcpAttemptFails", "TcpEstabResets", "TcpOutRsts", "TcpExtEmbryonicRsts",
+    "TcpExtPAWSActive", "TcpExtPAWSEstab", "TcpExtTSEcrRejected", "TcpExtBeyondWindow",
+    "TcpExtTCPAbortOnData", "TcpExtTCPAbortOnClose", "TcpExtTCPAbortOnMemory",
+    "TcpExtTCPAbortOnTimeout", "TcpExtTCPAbortOnLinger", "TcpExtTCPAbortFailed",
+    "TcpExtTCPChallengeACK", "TcpExtTCPSYNChallenge", "TcpExtTCPZeroWindowDrop",
+    "TcpExtListenOverflows", "TcpExtListenDrops", "TcpExtTCPReqQFullDrop",
+    "TcpExtTCPTimeWaitOverflow",
+)
 SKIPPED = 77  # Meson's exit code for a skipped test
-TOOLS = ("ip", "ethtool", "curl", "wrk", "tcpdump", "nstat", "ss")
+TOOLS = ("ip", "ethtool", "curl", "wrk", "nginx", "tcpdump", "nstat", "ss")
 
 
 def skip(reason):
@@ -102,12 +133,14 @@ def inside(namespace):
 class Testbed:
     """Use as a context manager: namespaces are made on entry, and all is removed on exit."""
 
-    def __init__(self, kind, build):
+    def __init__(self, kind, build, family="ipv4"):
         self.kind = kind
+        self.family = FAMILIES[family]
         self.build = Path(build)
         self.linux = namespace_name("linux")
         self.ours = namespace_name("dpdk") if kind == "af_packet" else self.linux
         self.processes = []
+        self.lasting = []  # of them: those that stop_all() leaves running
         self.outputs = []
         self.folder = None
 
@@ -130,8 +163,7 @@ class Testbed:
     def _make(self):
         for namespace in {self.linux, self.ours}:
             run("ip", "netns", "add", namespace)
-            for setting in ("all", "default"):
-                self.sysctl(namespace, f"net.ipv6.conf.{setting}.disable_ipv6=1")
+            self.without_ipv6(namespace)
         if self.kind == "af_packet":
             run("ip", "-n", self.linux, "link", "add", LINK, "type", "veth",
                 "peer", "name", "hf1", "netns", self.ours)
@@ -145,10 +177,28 @@ class Testbed:
         # Ports close slowly on purpose: a TIME-WAIT of the kernel's lasts its 60 s.
         self.sysctl(self.linux, "net.ipv4.tcp_tw_reuse=0")
         self.sysctl(self.linux, "net.core.somaxconn=65535")
-        run("ip", "-n", self.linux, "link", "set", "lo", "up")
-        run("ip", "-n", self.linux, "address", "add", f"{LINUX}/{PREFIX_LENGTH}", "dev", LINK)
-        run("ip", "-n", self.linux, "link", "set", LINK, "up")
-        run("ip", "-n", self.linux, "route", "add", SOURCES, "via", HANDFAST)
+        self.set_address(self.linux, self.family.linux)
+        run("ip", "-n", self.linux, "route", "add", self.family.sources, "via",
+            self.family.handfast)
+
+    def without_ipv6(self, namespace):
+        for setting in ("all", "default"):
+            self.sysctl(namespace, f"net.ipv6.conf.{setting}.disable_ipv6=1")
+
+    def set_address(self, namespace, address):
+        """Brings LINK up with this address, at once: without duplicate address detection."""
+        if self.family.bracketed:
+            self.sysctl(namespace, f"net.ipv6.conf.{LINK}.disable_ipv6=0")
+            for setting in ("accept_dad", "accept_ra", "router_solicitations"):
+                self.sysctl(namespace, f"net.ipv6.conf.{LINK}.{setting}=0")
+        run("ip", "-n", namespace, "link", "set", "lo", "up")
+        run("ip", "-n", namespace, "address", "add", f"{address}/{self.family.prefix_length}",
+            "dev", LINK, *(["nodad"] if self.family.bracketed else []))
+        run("ip", "-n", namespace, "link", "set", LINK, "up")
+        # The kernel may take a second to notice a carrier, and sends nothing before.
+        state = ["ip", "netns", "exec", namespace, "cat", f"/sys/class/net/{LINK}/operstate"]
+        if self.kind == "af_packet" and not eventually(lambda: run(*state).strip() == "up"):
+            raise RuntimeError(f"{LINK} does not come up")
 
     def all_namespaces(self):
         return {self.linux, self.ours}
@@ -195,6 +245,12 @@ class Testbed:
                 return None
         return process.returncode
 
+    def stop_all(self):
+        """Ends the programs of one part of a test, so that the next can have their ports."""
+        for process in self.processes:
+            if process not in self.lasting:
+                self.stop(process)
+
     def wait_for_output(self, process, text, seconds=20):
         deadline = time.monotonic() + seconds
         while text not in process.output.read_text():
@@ -213,7 +269,8 @@ class Testbed:
     # Handfast's programs, on the DPDK end.
 
     def port_options(self):
-        return ["--port", f"net_{self.kind}0", "--address", f"{HANDFAST}/{PREFIX_LENGTH}"]
+        return ["--port", f"net_{self.kind}0",
+                "--address", f"{self.family.handfast}/{self.family.prefix_length}"]
 
     def eal_options(self):
         interface = "hf1" if self.kind == "af_packet" else LINK
@@ -245,6 +302,19 @@ class Testbed:
         """Linux's absolute counters since the namespace was made, by name."""
         return json.loads(self.in_linux("nstat", "--json", "-a", "-s", "-z"))["kernel"]
 
+    def check_counters(self, before, *expected):
+        """That Linux has counted nothing since `before` that tells of a bad or unwanted segment."""
+        after = self.nstat()
+        gained = {name: after[name] - before.get(name, 0) for name in UNWANTED if name in after}
+        wrong = {name: count for name, count in gained.items() if count and name not in expected}
+        assert not wrong, f"Linux counted {wrong}"
+
+    def wait_for_listener(self, port, seconds=20):
+        """Until a Linux program listens on `port`."""
+        if not eventually(lambda: self.in_linux("ss", "-tlnH", f"sport = :{port}").strip(),
+                          seconds):
+            raise RuntimeError(f"nobody listens on port {port} after {seconds} s")
+
     def sockets(self, port):
         """States of Linux's TCP sockets with this port at either end, listeners left out."""
         lines = self.in_linux("ss", "-tanH", f"( sport = :{port} or dport = :{port} )")
@@ -262,14 +332,20 @@ def eventually(condition, seconds=5):
     return True
 
 
-def main(*tests):
-    """Runs `tests`, each a function of a testbed, in a fresh one: SCRIPT KIND BUILD_DIRECTORY."""
-    kind, build = sys.argv[1:]
-    if kind not in KINDS:
-        sys.exit(f"'{kind}' is none of {', '.join(KINDS)}")
+def main(*tests, make=Testbed):
+    """Runs `tests`, each a function of a testbed, in a fresh one.
+
+    SCRIPT KIND FAMILY BUILD_DIRECTORY [TEST...]; the names of tests leave out the others.
+    """
+    kind, family, build, *wanted = sys.argv[1:]
+    if kind not in KINDS or family not in FAMILIES:
+        sys.exit(f"'{kind} {family}' is not one of {', '.join(KINDS)} and one of "
+                 f"{', '.join(FAMILIES)}")
     skip_unless_possible()
     for test in tests:
+        if wanted and test.__name__ not in wanted:
+            continue
         begin = time.monotonic()
-        with Testbed(kind, build) as bed:
+        with make(kind, build, family) as bed:
             test(bed)
         print(f"{test.__name__}: passed in {time.monotonic() - begin:.1f} s", flush=True)

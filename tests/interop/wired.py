@@ -10,49 +10,49 @@ our programs attach to. Weather is a list of handfast-wire's options.
 import contextlib
 import json
 
-from testbed import HANDFAST, LINK, LINUX, PREFIX_LENGTH, Testbed, namespace_name, run
+from testbed import LINK, Testbed, namespace_name, run
 
 OFFLOADS = ("tx", "rx", "sg", "tso", "gso", "gro")
 # Frames of a packet socket's ring, 2 KiB each: what arrives while the reader is off the CPU.
 RING = "framecnt=4096,framesz=2048,blocksz=8192"
-ADDRESSES = {"a": LINUX, "b": HANDFAST}
+SIDES = ("a", "b")
 LINUX_BUFFER_BYTES = 16 * 1024 * 1024  # far above any bandwidth-delay product here
 
 
 class WiredTestbed(Testbed):
     """`ends` names the kinds of A and B. With one of each, Linux is A, and Testbed's methods work."""
 
-    def __init__(self, build, weather, ends=("linux", "handfast"), wire_cpu=None):
-        super().__init__("af_packet", build)
+    def __init__(self, build, weather, ends=("linux", "handfast"), family="ipv4"):
+        super().__init__("af_packet", build, family)
         self.weather = [str(word) for word in weather]
-        self.kinds = dict(zip(ADDRESSES, ends))
-        self.namespaces = {side: namespace_name(side) for side in ADDRESSES}
+        self.kinds = dict(zip(SIDES, ends))
+        self.namespaces = {side: namespace_name(side) for side in SIDES}
+        self.addresses = dict(zip(SIDES, (self.family.linux, self.family.handfast)))
         self.linux, self.ours = self.namespaces["a"], self.namespaces["b"]
         self.between = namespace_name("wire")
-        self.wire_cpu = wire_cpu
         self.wire = None
+        self.wire_json = None
 
     def _make(self):
         run("ip", "netns", "add", self.between)
-        for number, side in enumerate(ADDRESSES):
+        for number, side in enumerate(SIDES):
             self._make_end(side, f"w{number}")
-        wire_json = self.folder / "wire.json"
-        cpu = [] if self.wire_cpu is None else ["--cpu", str(self.wire_cpu)]
+        self.wire_json = self.folder / "wire.json"
         ports = [f"net_af_packet{number},iface=w{number},{RING}" for number in (0, 1)]
         self.wire = self.start(self.between, self.program("handfast-wire"), *ports, *self.weather,
-                               "--json", str(wire_json), *cpu)
-        self.wire_json = wire_json
+                               "--json", str(self.wire_json))
+        self.lasting.append(self.wire)
         self.wait_for_output(self.wire, "joined")
 
     def _make_end(self, side, peer):
         namespace = self.namespaces[side]
         run("ip", "netns", "add", namespace)
         for place in (namespace, self.between):
-            for setting in ("all", "default"):
-                self.sysctl(place, f"net.ipv6.conf.{setting}.disable_ipv6=1")
+            self.without_ipv6(place)
         run("ip", "-n", namespace, "link", "add", LINK, "type", "veth",
             "peer", "name", peer, "netns", self.between)
         for place, interface in ((namespace, LINK), (self.between, peer)):
+            run("ip", "-n", place, "link", "set", interface, "up")
             inside = ["ip", "netns", "exec", place]
             for offload in OFFLOADS:
                 with contextlib.suppress(RuntimeError):  # veth lacks some
@@ -60,16 +60,12 @@ class WiredTestbed(Testbed):
             # Frames of one sender's CPUs meet in one queue, or they would overtake each other.
             run(*inside, "sh", "-c", f"echo 1 > /sys/class/net/{interface}/queues/rx-0/rps_cpus")
         if self.kinds[side] == "linux":
-            run("ip", "-n", namespace, "link", "set", "lo", "up")
-            run("ip", "-n", namespace, "address", "add", f"{ADDRESSES[side]}/{PREFIX_LENGTH}",
-                "dev", LINK)
+            self.set_address(namespace, self.addresses[side])
             for name, least in (("rmem", 131072), ("wmem", 65536)):
                 self.sysctl(namespace,
                             f"net.ipv4.tcp_{name}=4096 {least} {LINUX_BUFFER_BYTES}")
             # What one connection learnt of the path is not for the next.
             self.sysctl(namespace, "net.ipv4.tcp_no_metrics_save=1")
-        for place, interface in ((namespace, LINK), (self.between, peer)):
-            run("ip", "-n", place, "link", "set", interface, "up")
 
     def all_namespaces(self):
         return {self.linux, self.ours, self.between}
@@ -80,7 +76,8 @@ class WiredTestbed(Testbed):
         return json.loads(self.wire_json.read_text())
 
     def port_options(self, side="b"):
-        return ["--port", "net_af_packet0", "--address", f"{ADDRESSES[side]}/{PREFIX_LENGTH}"]
+        return ["--port", "net_af_packet0",
+                "--address", f"{self.addresses[side]}/{self.family.prefix_length}"]
 
     def eal_options(self):
         return ["--", f"--vdev=net_af_packet0,iface={LINK},{RING}"]
