@@ -34,7 +34,7 @@ struct Endpoint {
   }
   std::size_t answer() {
     std::size_t segments = 0;
-    base::Segment out;
+    Outgoing out;
     while (has_output(tcb) && next_segment(tcb, context, out)) ++segments;
     finish_output(tcb, context);
     return segments;

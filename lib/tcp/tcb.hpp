@@ -25,6 +25,7 @@
 #include "handfast/config.hpp"
 #include "handfast/error.hpp"
 #include "tcp/packet_chain.hpp"
+#include "tcp/reassembly.hpp"
 #include "tcp/send_queue.hpp"
 
 namespace handfast {
@@ -78,7 +79,7 @@ struct Tcb {
   // Third line.
   SendQueue send_queue;            // SND.UNA to snd_end
   PacketChain receive_queue;       // in order, not yet taken by the handler
-  PacketChain reassembly;          // beyond a gap
+  Reassembly reassembly;           // beyond a gap
   std::uint32_t receive_held;      // bytes in receive_queue
   std::uint16_t reassembly_count;  // packets in reassembly
   std::uint16_t snd_mss;           // payload bytes of a full segment, options taken off
@@ -87,12 +88,11 @@ struct Tcb {
   Tick user_timeout;   // ticks
   Tick app_timer_at;
   Tick ack_at;  // the delayed acknowledgement's
-  // The newest text that arrived beyond a gap, for the first SACK block (RFC 2018 section 4), or
-  // twice, for the D-SACK block (RFC 2883); empty: neither.
-  base::SackBlock arrived_last;
-  Seq space_seq;  // receive buffer's growth: a window of text ends here
+  Seq arrived;     // the newest text beyond a gap: its run is the first SACK block (RFC 2018)
+  Seq dsack_left;  // text that arrived twice and is to be told of (RFC 2883), `dsack_length` bytes
+  Seq space_seq;   // receive buffer's growth: a round trip's text begins here
   union {
-    std::uint32_t space_since_us;  // and began then
+    std::uint32_t space_since_us;  // and began to arrive then
     std::uint32_t syn_sent_us;     // while `timing`
   };
   std::uint16_t keep_alive_s;  // idle seconds before a keep-alive; 0: none
@@ -115,7 +115,7 @@ struct Tcb {
   bool user_timeout_set : 1;    // by the application
   bool fin_received : 1;        // RCV.NXT is past the peer's FIN
   bool nagle : 1;
-  bool dsack : 1;  // arrived_last arrived twice
+  bool urgent_ahead : 1;  // RCV.UP is beyond what the application has taken (urgent.hpp)
   CongestionControl congestion : 3;
   // The stack's.
   bool announced : 1;         // on_open was called, or connect() returned it
@@ -128,12 +128,14 @@ struct Tcb {
   bool aborted : 1;           // abort() was called
   bool ended : 1;             // on_closed is being called: it answers no more
   bool starved : 1;           // stands in the list of those to be told of room in the packet pool
-  std::uint8_t quick_acks;    // segments still to be acknowledged at once
-  std::uint8_t unacked_segments;  // full-sized ones that arrived since our last ACK
+  std::uint8_t quick_acks;    // ACKs that are still not to be delayed
+  std::uint8_t unacked_segments;  // that arrived since our last ACK
+  std::uint8_t marked_segments;   // of these, with CE (DCTCP only)
   std::uint8_t receive_growth;    // receive_buffer was doubled so often
-  std::uint8_t extra_acks;        // duplicate ACKs owed for segments beyond a gap
+  std::uint8_t extra_acks;        // duplicate ACKs owed, or with SACK: runs to be reported
   std::uint8_t dscp;
   CloseReason close_reason;
+  std::uint16_t dsack_length;    // 0: nothing arrived twice
   std::uint16_t neighbour;       // next hop
   std::uint16_t ts_recent_hour;  // when ts_recent was set, for PAWS after idleness
   base::TimerNode timer;         // the wheel's
@@ -152,6 +154,13 @@ struct Tcb {
   std::uint32_t rcv_wnd() const { return rcv_adv - rcv_nxt; }
   bool fin_sent() const { return fin_queued && snd_max.is_after(snd_end); }
   bool fin_acked() const { return fin_queued && snd_una.is_after(snd_end); }
+  // Between zero-window probes, whether or not one is due.
+  bool is_persisting() const { return timer_is == TimerIs::persist; }
+  // What is due next is decided anew when output ends.
+  void stop_timer() {
+    timer_is = TimerIs::retransmission;
+    retransmit_at = base::kNoTick;
+  }
   bool is_synchronized() const {
     return state != State::syn_sent && state != State::syn_received && state != State::closed;
   }

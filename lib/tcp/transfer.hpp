@@ -46,13 +46,14 @@ struct Transfer {
   bool reordering_timer;        // RACK waits for the rest of its window
   bool probe_outstanding;       // a tail loss probe is unanswered
   bool probe_is_retransmission;
-  bool dsack_seen;               // with this ACK
+  bool resend_forced;            // the next lost segment goes whatever the window says
   std::uint8_t reorder_windows;  // RACK.reo_wnd_mult
   std::uint8_t reorder_persist;  // RACK.reo_wnd_persist
   Seq recover;                   // RecoveryPoint: SND.NXT when recovery began
   Seq recovery_start;            // SND.UNA then
   Seq probe_end;                 // TLP.end_seq
   Seq reorder_round;             // RACK.dsack_round
+  Seq small_end;                 // the end of the last segment sent less than full (Nagle)
   std::uint32_t prior_cwnd;
   std::uint32_t prior_ssthresh;
   std::uint32_t resent_segments;  // since recovery_start, less those that D-SACK called needless
@@ -75,11 +76,16 @@ struct Transfer {
   std::uint32_t delivered_us;
   std::uint32_t first_sent_us;
   std::uint32_t last_sent_us;  // of new data, for the restart after idleness
-  bool cwnd_limited;           // the window held data back since the last ACK
+  bool cwnd_limited;           // the window held data back when output last ended
 
   // --- pacing
   std::uint64_t pacing_rate;  // bytes a second; 0: not paced
   Instant pace_next;          // when the next segment may leave
+
+  // --- urgent data (RFC 9293 section 3.8.5); each number is that behind the last urgent byte
+  Seq snd_up;         // SND.UP
+  Seq rcv_up;         // RCV.UP, while Tcb::urgent_ahead
+  bool sends_urgent;  // SND.UP is ahead of SND.UNA
 
   // --- the totals that ConnectionInfo shows
   std::uint32_t total_retrans;  // segments

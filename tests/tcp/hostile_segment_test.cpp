@@ -79,7 +79,7 @@ TEST_F(HostileSegmentTest, FastRetransmitWorksAfterTwoGibibytesWithoutLoss) {
   queue(std::string(10'000, 'x'));
   ASSERT_GE(output().size(), 4U);
   for (int i = 0; i < 3; ++i) arrive(make(kAck, kPeerIss + 1, tcb.snd_una.raw()));
-  EXPECT_TRUE(tcb.in_recovery);
+  EXPECT_EQ(tcb.transfer->recovery, Recovery::fast);
   EXPECT_EQ(counters.fast_retransmits.value(), 1U);
 }
 

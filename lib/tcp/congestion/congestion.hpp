@@ -6,9 +6,11 @@
 //   start             the first data of a connection, or of one that was idle; cwnd and ssthresh
 //                     stand already: the initial or restart window, or what an earlier Transfer
 //                     left
+//   observe           each ACK, before anything is done about it; for what must miss none
 //   on_ack            each ACK that delivers something; but for those that own their window only
-//                     outside of fast recovery
-//   reduced_window    loss, or a mark: the window to go down to. Once for each event, before it
+//                     while recovery does not steer it (Recovery::fast and cwr)
+//   reduced_window    loss: the window to go down to. Once for each event, before it
+//   marked_window     the same for a mark, of which only DCTCP and BBR think otherwise
 //   on_timeout        after reduced_window(); cwnd is one segment now
 //   on_recovered      fast recovery has ended; cwnd is ssthresh
 //   on_undo           the last reduction was for nothing; cwnd and ssthresh are as before it
@@ -49,8 +51,10 @@ struct Congestion {
       false;  // DCTCP: offers ECN whatever the configuration says, and marks echo exactly
   bool owns_window = false;  // neither PRR nor a time-out sets cwnd: BBR, none
   void (*start)(Tcb&, const Context&);
+  void (*observe)(Tcb&, const AckSample&, const Context&);
   void (*on_ack)(Tcb&, const AckSample&, const Context&);
   std::uint32_t (*reduced_window)(Tcb&, const Context&);
+  std::uint32_t (*marked_window)(Tcb&, const Context&);
   void (*on_timeout)(Tcb&, const Context&);
   void (*on_recovered)(Tcb&, const Context&);
   void (*on_undo)(Tcb&, const Context&);
@@ -66,6 +70,8 @@ const Congestion& congestion_of(CongestionControl algorithm);
 
 // Window and offset arithmetic stays far from 2^32.
 inline constexpr std::uint32_t kCwndMax = std::uint32_t{1} << 30;
+// Tcb::ssthresh as long as nothing was ever lost (RFC 5681 section 3.1: arbitrarily high).
+inline constexpr std::uint32_t kNeverLost = 0xffffffff;
 
 // RFC 6928 section 2: ten segments, or fewer large ones.
 constexpr std::uint32_t initial_window(std::uint32_t mss) {
@@ -73,11 +79,16 @@ constexpr std::uint32_t initial_window(std::uint32_t mss) {
   return 10 * mss < floor ? 10 * mss : floor;
 }
 
-// An algorithm's state in the Transfer: a plain struct of at most 128 bytes, zero at start().
+// An algorithm's state in the Transfer: a plain struct of at most 128 bytes, which start() makes
+// anew.
+template <class State>
+State& new_state_of(Transfer& transfer) {
+  static_assert(std::is_trivially_copyable_v<State> &&
+                sizeof(State) <= sizeof(Transfer::congestion));
+  return *new (transfer.congestion.data()) State{};
+}
 template <class State>
 State& state_of(Transfer& transfer) {
-  static_assert(std::is_trivially_copyable_v<State> &&
-                sizeof(State) <= sizeof(transfer.congestion));
   return *std::launder(reinterpret_cast<State*>(transfer.congestion.data()));
 }
 
