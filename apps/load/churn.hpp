@@ -11,7 +11,7 @@
 
 #include "apps/load/end.hpp"
 #include "apps/load/opener.hpp"
-#include "apps/load/payload.hpp"
+#include "apps/stream/payload.hpp"
 
 namespace handfast::load {
 
@@ -35,7 +35,7 @@ class Churn final : public End {
 
   const ClientPlan plan_;
   Opener opener_;
-  const Payload payload_;
+  const apps::Payload payload_;
   std::uint64_t in_flight_ = 0;
   std::optional<Instant> end_;
   bool started_ = false;

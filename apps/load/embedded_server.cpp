@@ -31,12 +31,16 @@ void EmbeddedServer::on_open(Connection connection) {
 }
 
 void EmbeddedServer::stream(Connection connection) {
-  const Bytes block = payload_.block();
-  std::size_t accepted = 0;
-  do {  // until the send buffer is full; on_writable goes on
-    accepted = connection.send(block).value_or(0);
+  std::uint64_t sent = connection.context();
+  while (sent < plan_.stream_bytes) {
+    const Bytes piece = payload_.at(sent, plan_.stream_bytes - sent);
+    const std::size_t accepted = connection.send(piece).value_or(0);
+    sent += accepted;
     tally_.bytes_sent += accepted;
-  } while (accepted == block.size());
+    if (accepted < piece.size()) break;  // the send buffer is full; on_writable goes on
+  }
+  connection.set_context(sent);
+  if (sent == plan_.stream_bytes) (void)connection.close();
 }
 
 std::size_t EmbeddedServer::on_data(Connection connection, Bytes data) {
@@ -98,6 +102,8 @@ void EmbeddedServer::on_peer_finished(Connection connection) {
   const std::uint64_t context = connection.context();
   if (plan_.mode == Mode::request && (context & kOwedMask) != 0) {
     connection.set_context(context | kPeerFinished);  // on_writable pays the rest, then closes
+  } else if (streams() && plan_.stream_bytes != kEndless && context < plan_.stream_bytes) {
+    return;  // on_writable sends the rest, then closes
   } else {
     (void)connection.close();
   }

@@ -2,13 +2,14 @@
 // for and keeps books of its own, which must agree with the client's.
 //
 //   request   context = kPeerFinished | request bytes received << 32 | response bytes owed
-//   stream    takes and discards; sends without end when the direction says so
+//   stream    context = bytes sent; takes and discards; sends when the direction says so, a number
+//             of bytes and FIN, or without end
 //   connect, hold   nothing but the close
 #pragma once
 
 #include "apps/load/end.hpp"
-#include "apps/load/payload.hpp"
 #include "apps/load/plan.hpp"
+#include "apps/stream/payload.hpp"
 
 namespace handfast::load {
 
@@ -31,7 +32,7 @@ class EmbeddedServer final : public End {
   bool pay(Connection connection, std::uint64_t& owed);
 
   const ServerPlan plan_;
-  const Payload payload_;
+  const apps::Payload payload_;
 };
 
 }  // namespace handfast::load

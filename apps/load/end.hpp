@@ -4,9 +4,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <vector>
 
 #include "apps/load/histogram.hpp"
 #include "apps/load/tally.hpp"
+#include "apps/stream/transfer.hpp"
 #include "handfast/runtime.hpp"
 
 namespace handfast::load {
@@ -18,6 +20,8 @@ class End : public Application {
  public:
   const Tally& tally() const { return tally_; }
   const Histogram& handshake() const { return handshake_; }
+  // Of the streams that have a length; those without end are only counted.
+  virtual std::vector<apps::TransferRecord> transfers() const { return {}; }
   // From any thread.
   Phase phase() const { return phase_.load(std::memory_order_relaxed); }
 

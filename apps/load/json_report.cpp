@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/load/report.hpp"
+#include "apps/options/transport.hpp"
 
 namespace handfast::load {
 namespace {
@@ -36,6 +37,7 @@ Json options_json(const Options& options) {
   json["rate_per_second"] = options.rate ? Json(*options.rate) : Json(nullptr);
   json["close"] = to_string(options.closing);
   json["textbook"] = options.textbook;
+  json["congestion"] = apps::to_string(options.congestion);
   json["request_bytes"] = options.request_size;
   json["response_bytes"] = options.response_size;
   json["msl_seconds"] = seconds(options.msl);
@@ -132,6 +134,10 @@ Json to_json(const Report& report) {
     json["hold"] = {{"connections", report.hold->held},
                     {"open_time_seconds", seconds(report.hold->open_time)},
                     {"memory_bytes", report.hold->memory_bytes}};
+  }
+  if (report.options.bytes) {
+    json["transfers"] = Json::array();
+    for (const auto& transfer : report.transfers) json["transfers"].push_back(to_json(transfer));
   }
   json["books_agree"] = report.disagreements.empty();
   json["disagreements"] = report.disagreements;

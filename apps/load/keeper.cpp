@@ -13,6 +13,7 @@ constexpr std::size_t kClosesPerPoll = 64;
 Keeper::Keeper(const ClientPlan& plan)
     : plan_(plan), opener_(plan_, tally_), held_(static_cast<std::size_t>(plan.connections)) {
   held_.clear();
+  if (plan_.mode == Mode::stream) transfers_.reserve(held_.capacity());
 }
 
 void Keeper::on_poll(Worker& worker) {
@@ -26,7 +27,7 @@ void Keeper::on_poll(Worker& worker) {
       open_more(worker);
       break;
     case Phase::keeping:
-      if (!keep_until_) keep_until_ = now + plan_.duration.value_or(Duration{});
+      if (!keep_until_) keep_until_ = plan_.duration ? now + *plan_.duration : Instant::never();
       if (now >= *keep_until_ || alive_ == 0) begin_closing();
       break;
     case Phase::closing:
@@ -59,7 +60,7 @@ void Keeper::close_some() {
   const std::size_t end = std::min(closed_up_to_ + kClosesPerPoll, held_.size());
   for (; closed_up_to_ < end; ++closed_up_to_) {
     Connection connection = held_[closed_up_to_];  // one that has ended says so and is left alone
-    if (plan_.closing == Closing::rst) {
+    if (plan_.closing == Closing::rst || has_length()) {
       (void)connection.abort();
     } else {
       (void)connection.close();
@@ -76,34 +77,72 @@ void Keeper::on_open(Connection connection) {
   ++alive_;
   connection.set_context(kOpened | held_.size());
   held_.push_back(connection);
+  if (plan_.mode == Mode::stream) {
+    transfers_.emplace_back(connection.worker().now(), has_length() && receives());
+  }
   if (sends()) stream(connection);
 }
 
 void Keeper::stream(Connection connection) {
   if (!sends() || phase() >= Phase::closing) return;
-  const Bytes block = payload_.block();
-  std::size_t accepted = 0;
-  do {  // until the send buffer is full; on_writable goes on
-    accepted = connection.send(block).value_or(0);
+  std::uint64_t& sent = transfer_of(connection)->bytes_sent;
+  while (sent < plan_.stream_bytes) {
+    const Bytes piece = payload_.at(sent, plan_.stream_bytes - sent);
+    const std::size_t accepted = connection.send(piece).value_or(0);
+    sent += accepted;
     tally_.bytes_sent += accepted;
-  } while (accepted == block.size());
+    if (accepted < piece.size()) return;  // the send buffer is full; on_writable goes on
+  }
+  (void)connection.close();
 }
 
-std::size_t Keeper::on_data(Connection, Bytes data) {
+apps::Transfer* Keeper::transfer_of(Connection connection) {
+  const std::uint64_t context = connection.context();
+  if ((context & kOpened) == 0 || transfers_.empty()) return nullptr;
+  return &transfers_[static_cast<std::size_t>(context & ~kOpened)];
+}
+
+std::size_t Keeper::on_data(Connection connection, Bytes data) {
   tally_.bytes_received += data.size();
+  if (apps::Transfer* const transfer = transfer_of(connection)) {
+    transfer->take(connection.worker().now(), data);
+  }
   return data.size();
+}
+
+void Keeper::on_peer_finished(Connection connection) {
+  if (apps::Transfer* const transfer = transfer_of(connection)) {
+    transfer->finish(connection.worker().now());
+    if (sends() && has_length() && transfer->bytes_sent < plan_.stream_bytes) return;
+  }
+  (void)connection.close();
+}
+
+bool Keeper::is_whole(const apps::Transfer& transfer) const {
+  return (!sends() || transfer.bytes_sent == plan_.stream_bytes) &&
+         (!receives() || transfer.bytes_received == plan_.stream_bytes);
+}
+
+std::vector<apps::TransferRecord> Keeper::transfers() const {
+  std::vector<apps::TransferRecord> records;
+  if (!has_length()) return records;
+  for (const apps::Transfer& transfer : transfers_) records.push_back(transfer.record());
+  return records;
 }
 
 void Keeper::on_closed(Connection connection, CloseReason reason) {
   const CloseReason wanted =
-      plan_.closing == Closing::rst ? CloseReason::aborted : CloseReason::finished;
+      plan_.closing == Closing::rst && !has_length() ? CloseReason::aborted : CloseReason::finished;
   if ((connection.context() & kOpened) == 0) {
     --opening_;
     ++tally_.failed_to_open[place(reason)];
     return;
   }
   --alive_;
-  if (reason == wanted && phase() >= Phase::closing) {
+  apps::Transfer* const transfer = transfer_of(connection);
+  if (transfer != nullptr) transfer->end(connection.worker().now(), reason);
+  const bool in_time = has_length() ? is_whole(*transfer) : phase() >= Phase::closing;
+  if (reason == wanted && in_time) {
     ++tally_.completed;
   } else {
     ++tally_.failed_when_open[place(reason)];

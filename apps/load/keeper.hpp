@@ -1,5 +1,6 @@
 // Keeper: the client of the modes `hold` and `stream`. Opens a number of connections, keeps them
-// for a time, streaming or idle, then closes them all.
+// for a time, streaming or idle, then closes them all. A stream with a length ends by itself when
+// both sides have sent theirs; what is left of it when the time is up is reset.
 //
 //   context = kOpened | where in `held_` it stands
 #pragma once
@@ -9,7 +10,7 @@
 
 #include "apps/load/end.hpp"
 #include "apps/load/opener.hpp"
-#include "apps/load/payload.hpp"
+#include "apps/stream/payload.hpp"
 
 namespace handfast::load {
 
@@ -23,11 +24,17 @@ class Keeper final : public End {
   void on_open(Connection connection);
   std::size_t on_data(Connection connection, Bytes data);
   void on_writable(Connection connection) { stream(connection); }
-  void on_peer_finished(Connection connection) { (void)connection.close(); }
+  void on_peer_finished(Connection connection);
   void on_closed(Connection connection, CloseReason reason);
+
+  std::vector<apps::TransferRecord> transfers() const override;
 
  private:
   bool sends() const { return plan_.mode == Mode::stream && plan_.direction != Direction::receive; }
+  bool receives() const { return plan_.mode == Mode::stream && plan_.direction != Direction::send; }
+  bool has_length() const { return plan_.stream_bytes != kEndless; }
+  bool is_whole(const apps::Transfer& transfer) const;
+  apps::Transfer* transfer_of(Connection connection);
   void stream(Connection connection);
   void open_more(Worker& worker);
   void close_some();
@@ -35,11 +42,12 @@ class Keeper final : public End {
 
   const ClientPlan plan_;
   Opener opener_;
-  const Payload payload_;
-  std::vector<Connection> held_;  // all that were opened, ended ones included
-  std::uint64_t opening_ = 0;     // handshakes in flight
-  std::uint64_t alive_ = 0;       // opened and not yet ended
-  std::size_t closed_up_to_ = 0;  // of `held_`, while closing
+  const apps::Payload payload_;
+  std::vector<Connection> held_;           // all that were opened, ended ones included
+  std::vector<apps::Transfer> transfers_;  // of a stream, beside `held_`
+  std::uint64_t opening_ = 0;              // handshakes in flight
+  std::uint64_t alive_ = 0;                // opened and not yet ended
+  std::size_t closed_up_to_ = 0;           // of `held_`, while closing
   std::optional<Instant> keep_until_;
   bool started_ = false;
 };

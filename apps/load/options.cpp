@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "apps/options/readable.hpp"
+#include "apps/options/transport.hpp"
 
 namespace handfast::load {
 namespace {
@@ -68,8 +69,14 @@ void add_work_options(CLI::App& app, Options& options) {
                    "bytes of a response; default: 64", "SIZE");
   apps::add_parsed(app, "--direction", options.direction, one_of<Direction>(kDirections),
                    "which way stream sends: send (default), receive or both", "WAY");
+  apps::add_parsed(app, "--bytes", options.bytes, apps::parse_count,
+                   "bytes that each stream sends or receives; it ends with them, or is reset when "
+                   "a --duration is up before (100M)",
+                   "N");
   apps::add_parsed(app, "--close", options.closing, one_of<Closing>(kClosings),
                    "how connections end: fin (orderly, default) or rst", "HOW");
+  apps::add_parsed(app, "--congestion", options.congestion, apps::parse_congestion,
+                   "congestion control: new_reno, cubic (default), dctcp, bbr or none", "NAME");
   app.add_flag("--textbook", options.textbook,
                "every acknowledgement and FIN in a segment of its own");
 }
@@ -194,6 +201,10 @@ std::expected<void, std::string> check_mode(const Options& options) {
   if (options.mode == Mode::stream && options.rate) {
     return wrong("--rate means nothing to stream; it sends as fast as it goes");
   }
+  if (options.mode != Mode::stream && options.bytes) {
+    return wrong(
+        fmt::format("--bytes means nothing to {}; it is for stream", to_string(options.mode)));
+  }
   if (options.mode == Mode::hold && options.connections.value_or(0) > kHoldMax) {
     return wrong(fmt::format("--connections {} is too many to hold; at most {}",
                              *options.connections, kHoldMax));
@@ -227,7 +238,8 @@ std::expected<Options, std::string> complete(Options options, const Addressing& 
     return wrong("--gateway needs a --port; the embedded server is on the same link");
   }
   if (options.mode == Mode::hold && !options.connections) options.connections = 100'000;
-  if (!options.duration && (!options.connections || options.mode == Mode::hold)) {
+  const bool ends_by_itself = options.mode != Mode::hold && (options.connections || options.bytes);
+  if (!options.duration && !ends_by_itself) {
     options.duration = std::chrono::seconds(10);
   }
   const Prefix default_address{Address::v4(0xc6130002), 24};   // 198.19.0.2/24

@@ -12,6 +12,7 @@
 
 #include "apps/options/command_line.hpp"
 #include "handfast/address.hpp"
+#include "handfast/config.hpp"
 #include "handfast/time.hpp"
 
 namespace handfast::load {
@@ -33,11 +34,13 @@ struct Options {
   std::optional<std::uint32_t> concurrency;  // in flight at once; none: the mode's default
   std::optional<Duration> duration;
   std::optional<std::uint64_t> connections;  // stop after so many
+  std::optional<std::uint64_t> bytes;        // each stream's; none: until the time is up
   std::uint32_t request_size = 64;           // bytes
   std::uint32_t response_size = 64;          // bytes
   Direction direction = Direction::send;
   Closing closing = Closing::fin;
   bool textbook = false;
+  CongestionControl congestion = StackConfig{}.congestion_control;
 
   std::string port;  // an EAL port; empty: the embedded pair
   Prefix address;

@@ -56,6 +56,7 @@ StackConfig both_sides(const Options& options) {
   StackConfig stack;
   stack.msl = options.msl;
   stack.textbook = options.textbook;
+  stack.congestion_control = options.congestion;
   // A pure load has no use for long patience: what is lost is to show in the report.
   stack.syn_timeout = std::chrono::seconds(30);
   return stack;
@@ -136,6 +137,7 @@ Plan make_plan(const Options& options, std::uint64_t memory_available) {
                            .concurrency = concurrency_of(options),
                            .connections = opens,
                            .duration = options.duration,
+                           .stream_bytes = options.bytes.value_or(kEndless),
                            .request_size = options.request_size,
                            .response_size = options.response_size,
                            .max_time_wait = time_wait};
@@ -143,6 +145,7 @@ Plan make_plan(const Options& options, std::uint64_t memory_available) {
                            .closing = options.closing,
                            .direction = options.direction,
                            .local = options.server,
+                           .stream_bytes = options.bytes.value_or(kEndless),
                            .request_size = options.request_size,
                            .response_size = options.response_size};
   return plan;

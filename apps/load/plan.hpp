@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 
 #include "apps/load/options.hpp"
@@ -13,6 +14,9 @@ namespace handfast::load {
 
 // A stack is given room for so many more TIME-WAITs than the plan fills.
 inline constexpr std::uint32_t kSpareTimeWait = 256;
+
+// A stream's length where none was asked for.
+inline constexpr std::uint64_t kEndless = std::numeric_limits<std::uint64_t>::max();
 
 // What one client worker is to do; the run's numbers divided by the workers.
 struct ClientPlan {
@@ -28,6 +32,7 @@ struct ClientPlan {
   std::uint32_t concurrency = 0;   // in flight; hold: handshakes in flight
   std::uint64_t connections = 0;   // 0: no limit
   std::optional<Duration> duration;
+  std::uint64_t stream_bytes = kEndless;
   std::uint32_t request_size = 0;
   std::uint32_t response_size = 0;
   std::uint64_t max_time_wait = 0;
@@ -39,6 +44,7 @@ struct ServerPlan {
   Closing closing = Closing::fin;  // the client's
   Direction direction = Direction::send;
   Endpoint local;
+  std::uint64_t stream_bytes = kEndless;
   std::uint32_t request_size = 0;
   std::uint32_t response_size = 0;
 };

@@ -87,6 +87,13 @@ void write_special(Out out, const Report& report) {
     row(out, "received", bit_rate(stream.bytes_received, stream.time),
         apps::readable_bytes(static_cast<double>(stream.bytes_received)));
   }
+  if (!report.transfers.empty()) fmt::format_to(out, "\ntransfers\n");
+  for (const apps::TransferRecord& transfer : report.transfers) {
+    const std::uint64_t bytes = std::max(transfer.bytes_sent, transfer.bytes_received);
+    row(out, transfer.ending.empty() ? "still open" : transfer.ending,
+        bit_rate(bytes, transfer.time),
+        fmt::format("{} bytes in {} {}", grouped(bytes), readable(transfer.time), transfer.sha256));
+  }
   if (report.hold) {
     const HoldResult& hold = *report.hold;
     const double each =

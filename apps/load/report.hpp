@@ -10,6 +10,7 @@
 #include "apps/load/books.hpp"
 #include "apps/load/histogram.hpp"
 #include "apps/load/options.hpp"
+#include "apps/stream/transfer.hpp"
 
 namespace handfast::load {
 
@@ -35,6 +36,7 @@ struct Report {
   Histogram handshake;
   std::optional<StreamResult> stream;
   std::optional<HoldResult> hold;
+  std::vector<apps::TransferRecord> transfers;  // of streams that have a length
   std::vector<std::string> disagreements;
 
   // None failed, none left over, and the books agree.

@@ -59,6 +59,7 @@ class Run {
   Side side_of(unsigned first, unsigned count, bool with_states);
   Books books(bool with_states);
   Histogram handshake();
+  std::vector<apps::TransferRecord> transfers();
   Duration since_start() const { return Clock::now() - start_; }
 
   const Options& options_;
@@ -191,6 +192,16 @@ Histogram Run::handshake() {
   return sum;
 }
 
+std::vector<apps::TransferRecord> Run::transfers() {
+  std::vector<apps::TransferRecord> all;
+  for (unsigned worker = plan_.server_workers; worker < ends_.size(); ++worker) {
+    runtime_->run_on(worker, [&](Worker&) {
+      for (apps::TransferRecord& record : ends_[worker]->transfers()) all.push_back(record);
+    });
+  }
+  return all;
+}
+
 bool Run::drain(const apps::Interrupt& interrupt) {
   const Clock::time_point begin = Clock::now();
   while (!runtime_->drain(kDrainStep)) {
@@ -214,6 +225,7 @@ Report Run::finish(const apps::Interrupt& interrupt) {
   report.handshake = handshake();
   report.stream = stream_;
   report.hold = hold_;
+  report.transfers = transfers();
   report.disagreements = disagreements(report.books);
   runtime_->stop();
   return report;

@@ -17,15 +17,16 @@ struct Unit {
 };
 
 constexpr Unit kDecimalUnits[] = {{"", 1}, {"k", 1e3}, {"K", 1e3}, {"M", 1e6}, {"G", 1e9}};
-constexpr Unit kSizeUnits[] = {{"", 1},       {"B", 1},        {"k", 1e3},  {"K", 1e3},
-                               {"kB", 1e3},   {"M", 1e6},      {"MB", 1e6}, {"GB", 1e9},
-                               {"KiB", 1024}, {"MiB", 1048576}};
+constexpr Unit kSizeUnits[] = {{"", 1},     {"B", 1},      {"k", 1e3},      {"K", 1e3},
+                               {"kB", 1e3}, {"KB", 1e3},   {"M", 1e6},      {"MB", 1e6},
+                               {"GB", 1e9}, {"KiB", 1024}, {"MiB", 1048576}};
 constexpr Unit kTimeUnits[] = {{"ns", 1},   {"us", 1e3},   {"ms", 1e6},  {"s", 1e9},
                                {"m", 60e9}, {"min", 60e9}, {"h", 3600e9}};
 
 constexpr double kSizeMax = 1024.0 * 1024 * 1024;
 constexpr double kDurationMaxNs = 30.0 * 24 * 3600e9;
 constexpr double kRateMax = 1e9;
+constexpr double kBitRateMax = 1e12;
 constexpr double kCountMax = 1e15;
 constexpr unsigned kCpuMax = 4095;
 
@@ -66,6 +67,29 @@ Parsed<double> parse_rate(std::string_view text) {
     return wrong(text, "a rate", "how many a second, above zero, like 250, 50k or 1.5M");
   }
   return *rate;
+}
+
+Parsed<std::uint64_t> parse_bit_rate(std::string_view text) {
+  std::string_view number = text;
+  if (number.ends_with("/s")) number.remove_suffix(2);
+  if (number.ends_with("bit")) number.remove_suffix(3);
+  const auto rate = parse_with_unit(number, kDecimalUnits);
+  if (!rate || *rate < 1 || *rate > kBitRateMax) {
+    return wrong(text, "a rate", "bits a second, at most 1000G, like 1G, 100M or 2.5Gbit/s");
+  }
+  return static_cast<std::uint64_t>(*rate);
+}
+
+Parsed<double> parse_probability(std::string_view text) {
+  const bool is_percent = text.ends_with("%");
+  const char* const end = text.data() + text.size() - (is_percent ? 1 : 0);
+  double number = 0;
+  const auto [rest, error] = std::from_chars(text.data(), end, number, std::chars_format::fixed);
+  if (is_percent) number /= 100;
+  if (error != std::errc{} || rest != end || !(number >= 0 && number <= 1)) {
+    return wrong(text, "a probability", "one from 0 to 1 or from 0% to 100%, like 0.01 or 1%");
+  }
+  return number;
 }
 
 Parsed<std::uint64_t> parse_count(std::string_view text) {

@@ -20,6 +20,10 @@ using Parsed = std::expected<T, std::string>;
 Parsed<double> parse_rate(std::string_view text);
 // "1000", "50k", "10M", "1.5G": a whole number above zero.
 Parsed<std::uint64_t> parse_count(std::string_view text);
+// "1G", "100M", "2.5Gbit/s", "10Mbit": bits a second, at least 1 and at most 1T.
+Parsed<std::uint64_t> parse_bit_rate(std::string_view text);
+// "1%", "0.01", "0.1%", "0": from 0 to 1.
+Parsed<double> parse_probability(std::string_view text);
 // "64", "64B", "16k", "16KiB", "1M", "1MiB": bytes, above zero, at most 1 GiB.
 Parsed<std::uint32_t> parse_size(std::string_view text);
 // "500ms", "10s", "2m", "1h", "250us": above zero, at most 30 days.

@@ -6,11 +6,14 @@
 #include <array>
 #include <tuple>
 
+#include "apps/options/transport.hpp"
+
 namespace handfast::serve {
 namespace {
 
 constexpr std::array<std::string_view, kServiceCount> kServices = {
-    "echo", "discard", "chargen", "http", "close-first", "shut-first", "abort-first"};
+    "echo",   "discard",     "chargen",    "http",       "sink",
+    "source", "close-first", "shut-first", "abort-first"};
 constexpr std::uint64_t kWorkersMax = 64;
 constexpr std::uint64_t kConnectionsMax = 16'000'000;
 // What an echo may owe its peer. A full send buffer is what makes it stop reading.
@@ -50,7 +53,8 @@ apps::Parsed<Route> parse_route(const RouteWords& words) {
 void add_options(CLI::App& app, Options& options, Words& words) {
   app.add_option("--listen", words.listen,
                  "offer a service on a TCP port, any number of times: echo, discard, chargen, "
-                 "http, close-first, shut-first, abort-first")
+                 "http, sink (hashes what comes), source (sends --bytes), close-first, "
+                 "shut-first, abort-first")
       ->type_name("SERVICE:PORT")
       ->allow_extra_args(false);
   apps::add_parsed(app, "--dial", options.dial, apps::parse_endpoint,
@@ -80,6 +84,13 @@ void add_options(CLI::App& app, Options& options, Words& words) {
       [](std::string_view text) { return parse_up_to(text, kConnectionsMax); },
       "connections a worker has room for; default: 65536", "N");
   app.add_flag("--huge-pages", options.huge_pages, "use 2 MiB pages (needs them to be set up)");
+  apps::add_parsed(app, "--bytes", options.bytes, apps::parse_count,
+                   "bytes that `source` sends on each connection; default: 100M", "N");
+  apps::add_parsed(app, "--congestion", options.congestion, apps::parse_congestion,
+                   "congestion control: new_reno, cubic (default), dctcp, bbr or none", "NAME");
+  app.add_option("--json", options.json_file,
+                 "write counters and the streams of sink and source to FILE at the end")
+      ->type_name("FILE");
   app.add_option("--pcap", options.pcap_file, "capture the frames to FILE, for Wireshark")
       ->type_name("FILE");
   app.footer("Arguments after -- go to DPDK's EAL, for example: -- --vdev=net_tap0,iface=tap0");
@@ -120,8 +131,9 @@ std::expected<void, std::string> complete(Options& options, const Words& words) 
     return std::unexpected("no address; give --address ADDRESS/LENGTH, such as 198.18.0.1/24");
   }
   options.address = *words.address;
-  if (!options.pcap_file.empty()) {
-    if (auto ok = apps::check_writable(options.pcap_file); !ok) return ok;
+  for (const std::string* const file : {&options.json_file, &options.pcap_file}) {
+    if (file->empty()) continue;
+    if (auto ok = apps::check_writable(*file); !ok) return ok;
   }
   return runtime_config(options).ports.front().stack.check();
 }
@@ -171,6 +183,7 @@ RuntimeConfig runtime_config(const Options& options) {
   stack.interface.routes = options.routes;
   stack.max_connections = options.max_connections;
   stack.msl = options.msl;
+  stack.congestion_control = options.congestion;
   if (options.has(Service::echo) || options.dial) stack.send_buffer = kOwedMax;
   RuntimeConfig config;
   config.eal = options.eal;

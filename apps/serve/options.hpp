@@ -20,11 +20,13 @@ enum class Service : std::uint8_t {
   discard,
   chargen,
   http,
+  sink,
+  source,
   close_first,
   shut_first,
   abort_first,
 };
-inline constexpr std::size_t kServiceCount = 7;
+inline constexpr std::size_t kServiceCount = 9;
 
 std::string_view to_string(Service service);
 
@@ -46,7 +48,10 @@ struct Options {
   std::optional<Duration> duration;  // ends after so long
   Duration msl = std::chrono::seconds(30);
   std::uint32_t max_connections = 65'536;
+  std::uint64_t bytes = 100'000'000;  // of each connection of `source`
+  CongestionControl congestion = StackConfig{}.congestion_control;
   bool huge_pages = false;
+  std::string json_file;
   std::string pcap_file;
   std::vector<std::string> eal;
 

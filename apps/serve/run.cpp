@@ -4,8 +4,10 @@
 
 #include <chrono>
 #include <cstdio>
+#include <fstream>
 #include <iterator>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "apps/options/command_line.hpp"
 #include "apps/options/interrupt.hpp"
@@ -25,6 +27,7 @@ constexpr Duration kDrainStep = std::chrono::milliseconds(100);
 struct Summary {
   std::array<ServiceTally, kServiceCount> services;
   ServiceTally dialled;
+  std::vector<apps::TransferRecord> transfers;
   Counters counters;
   std::uint64_t open = 0;
   std::uint64_t time_wait = 0;
@@ -87,6 +90,9 @@ Summary Run::summary() {
         sum.services[i] += server.tally(static_cast<Service>(i));
       }
       sum.dialled += server.dialled();
+      for (apps::TransferRecord& transfer : server.transfers()) {
+        sum.transfers.push_back(std::move(transfer));
+      }
       sum.counters += at.counters();
       sum.open += at.open_count() + at.half_open_count();
       sum.time_wait += at.time_wait_count();
@@ -140,6 +146,32 @@ void print_summary(const Options& options, const Summary& sum) {
   });
 }
 
+bool write_json(const Options& options, const Summary& sum) {
+  using Json = nlohmann::ordered_json;
+  Json json;
+  Json services = Json::object();
+  for (std::size_t i = 0; i < kServiceCount; ++i) {
+    const auto service = static_cast<Service>(i);
+    if (!options.has(service)) continue;
+    const ServiceTally& tally = sum.services[i];
+    services[std::string(to_string(service))] = {{"opened", tally.opened},
+                                                 {"bytes_received", tally.bytes_received},
+                                                 {"bytes_sent", tally.bytes_sent}};
+  }
+  json["services"] = std::move(services);
+  json["transfers"] = Json::array();
+  for (const auto& transfer : sum.transfers) json["transfers"].push_back(apps::to_json(transfer));
+  Json counters = Json::object();
+  sum.counters.for_each([&](std::string_view name, std::string_view, std::uint64_t count) {
+    counters[std::string(name)] = count;
+  });
+  json["counters"] = std::move(counters);
+  std::ofstream file(options.json_file);
+  file << json.dump(2) << '\n';
+  file.close();
+  return file.good();
+}
+
 // A dialled connection is to end by both FINs.
 int exit_code(const std::optional<CloseReason>& ending) {
   return !ending || *ending == CloseReason::finished ? 0 : apps::kExitFailed;
@@ -155,9 +187,13 @@ std::expected<int, std::string> run(const Options& options) {
   std::fflush(stdout);
   run.watch(interrupt);
   run.drain(interrupt);
-  print_summary(options, run.summary());
+  const Summary summary = run.summary();
+  print_summary(options, summary);
   const auto ending = run.dial_ending();
   run.runtime().stop();
+  if (!options.json_file.empty() && !write_json(options, summary)) {
+    return std::unexpected(fmt::format("cannot write '{}'", options.json_file));
+  }
   return exit_code(ending);
 }
 

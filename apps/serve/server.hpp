@@ -7,6 +7,7 @@
 #include "apps/serve/http_service.hpp"
 #include "apps/serve/options.hpp"
 #include "apps/serve/services.hpp"
+#include "apps/serve/stream_services.hpp"
 
 namespace handfast::serve {
 
@@ -20,6 +21,7 @@ class Server final : public Application {
 
   // On the worker's thread.
   const ServiceTally& tally(Service service) const;
+  std::vector<apps::TransferRecord> transfers() const;
   const ServiceTally& dialled() const { return dialled_.tally(); }
   // From any thread: how the dialled connection ended.
   std::optional<CloseReason> dial_ending() const { return dialled_.ending(); }
@@ -34,6 +36,8 @@ class Server final : public Application {
   Discard discard_;
   Chargen chargen_;
   HttpService http_;
+  Sink sink_;
+  Source source_;
   FirstChunk close_first_{FirstChunk::Then::close};
   FirstChunk shut_first_{FirstChunk::Then::shut};
   FirstChunk abort_first_{FirstChunk::Then::abort};

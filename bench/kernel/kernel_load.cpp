@@ -57,7 +57,7 @@ class Load {
   void restart(Slot& slot);
 
   Options options_;
-  sockaddr_in server_;
+  SocketAddress server_;
   SourceRange sources_;
   Poller poller_;
   std::vector<Slot> slots_;
@@ -73,7 +73,7 @@ class Load {
 
 Load::Load(const Options& options)
     : options_(options),
-      server_(parse_endpoint(options.server)),
+      server_(options.server),
       sources_(options.source),
       slots_(options.concurrency),
       request_(options.mode == "request" ? options.request_bytes : 0, std::byte{'x'}) {}
@@ -107,8 +107,7 @@ void Load::start(Slot& slot) {
       ::bind(fd, reinterpret_cast<const sockaddr*>(&source), sizeof source) != 0) {
     fail(fmt::format("source range {}", options_.source));
   }
-  if (::connect(fd, reinterpret_cast<const sockaddr*>(&server_), sizeof server_) != 0 &&
-      errno != EINPROGRESS) {
+  if (::connect(fd, server_.get(), server_.size()) != 0 && errno != EINPROGRESS) {
     fail(fmt::format("connect to {}", options_.server));
   }
   poller_.add(fd, EPOLLOUT, &slot);

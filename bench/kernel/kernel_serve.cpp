@@ -31,7 +31,7 @@ struct Peer {
 
 class EchoServer {
  public:
-  explicit EchoServer(const sockaddr_in& local);
+  explicit EchoServer(const SocketAddress& local);
   void run();
   const Totals& totals() const { return totals_; }
 
@@ -48,12 +48,12 @@ class EchoServer {
   std::vector<std::byte> buffer_ = std::vector<std::byte>(256 * 1024);
 };
 
-EchoServer::EchoServer(const sockaddr_in& local)
-    : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
+EchoServer::EchoServer(const SocketAddress& local)
+    : listener_(::socket(local.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
   const int one = 1;
   if (listener_.get() < 0 ||
       ::setsockopt(listener_.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
-      ::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&local), sizeof local) != 0 ||
+      ::bind(listener_.get(), local.get(), local.size()) != 0 ||
       ::listen(listener_.get(), 65'535) != 0) {
     fail("listen");
   }
@@ -139,7 +139,7 @@ int serve(int argc, char** argv) {
 
   pin_to_cpu(cpu);
   stop_on_signals();
-  EchoServer server(parse_endpoint(local));
+  EchoServer server{SocketAddress(local)};
   fmt::print("listening on {}\n", local);
   std::fflush(stdout);
   server.run();

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
@@ -50,20 +51,26 @@ void Descriptor::reset() {
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
 }
 
-sockaddr_in parse_endpoint(const std::string& text) {
-  const auto colon = text.rfind(':');
-  sockaddr_in endpoint{};
-  endpoint.sin_family = AF_INET;
-  if (colon != std::string::npos) {
-    const auto address = parse_address(text.substr(0, colon));
-    const auto port = parse_number<std::uint16_t>(std::string_view(text).substr(colon + 1));
-    if (address && port && *port != 0) {
-      endpoint.sin_addr = *address;
-      endpoint.sin_port = htons(*port);
-      return endpoint;
-    }
+SocketAddress::SocketAddress(const std::string& text) {
+  const auto colon = std::min(text.rfind(':'), text.size());
+  const bool bracketed = colon >= 2 && text.front() == '[' && text[colon - 1] == ']';
+  const std::string host = bracketed ? text.substr(1, colon - 2) : text.substr(0, colon);
+  const auto port = colon == text.size()
+                        ? std::nullopt
+                        : parse_number<std::uint16_t>(std::string_view(text).substr(colon + 1));
+  auto* const v4 = reinterpret_cast<sockaddr_in*>(&storage_);
+  auto* const v6 = reinterpret_cast<sockaddr_in6*>(&storage_);
+  if (port && *port != 0 && bracketed && inet_pton(AF_INET6, host.c_str(), &v6->sin6_addr) == 1) {
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(*port);
+    size_ = sizeof *v6;
+  } else if (port && *port != 0 && inet_pton(AF_INET, host.c_str(), &v4->sin_addr) == 1) {
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(*port);
+    size_ = sizeof *v4;
+  } else {
+    bad_input(fmt::format("'{}' is not an endpoint like 127.0.0.1:8000 or [::1]:8000", text));
   }
-  bad_input(fmt::format("'{}' is not an endpoint like 127.0.0.1:8000", text));
 }
 
 SourceRange::SourceRange(const std::string& text) {

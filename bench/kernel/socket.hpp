@@ -1,9 +1,10 @@
-// Sockets of the kernel for the two programs beside this file: an owned descriptor, IPv4 endpoints,
-// an epoll instance and a stop flag set by SIGINT and SIGTERM. Handfast itself has no use for it.
+// Sockets of the kernel for the programs beside this file: an owned descriptor, endpoints, an epoll
+// instance and a stop flag set by SIGINT and SIGTERM. Handfast itself has no use for it.
 #pragma once
 
 #include <netinet/in.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <cstdint>
@@ -34,8 +35,20 @@ class Descriptor {
   int fd_ = -1;
 };
 
-// "127.0.0.1:8000".
-sockaddr_in parse_endpoint(const std::string& text);
+// An address and a port, of either family.
+class SocketAddress {
+ public:
+  // "127.0.0.1:8000" or "[::1]:8000"; ends the program when it is neither.
+  explicit SocketAddress(const std::string& text);
+
+  int family() const { return storage_.ss_family; }
+  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage_); }
+  socklen_t size() const { return size_; }
+
+ private:
+  sockaddr_storage storage_{};
+  socklen_t size_ = 0;
+};
 
 // A range of source addresses, "127.1.0.0/16", dealt out in turn; the first and the last one of a
 // range (its network and broadcast addresses) are left out where there are others.

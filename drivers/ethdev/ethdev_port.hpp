@@ -25,6 +25,7 @@ struct PortOptions {
   bool rx_checksum_offload = true;
   bool tx_checksum_offload = true;
   bool rss = true;
+  bool promiscuous = false;  // frames to any address, where the port can tell them apart
 };
 
 class EthdevPort {

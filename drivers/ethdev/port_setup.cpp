@@ -118,6 +118,11 @@ Status Setup::set_up_queues() {
 
 Status Setup::start() {
   if (const int code = rte_eth_dev_start(id_); code != 0) return failed("it does not start", code);
+  if (options_.promiscuous) {
+    // A port without addresses has none to ignore.
+    const int code = rte_eth_promiscuous_enable(id_);
+    if (code != 0 && code != -ENOTSUP) return failed("it cannot be promiscuous", code);
+  }
   return {};
 }
 

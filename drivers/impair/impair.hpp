@@ -1,31 +1,16 @@
 // ImpairDevice: wraps any device and does to its frames, in both directions, what bad networks do:
-// drop, duplicate, reorder, corrupt, delay. Every choice comes from the seed: same seed and same
-// input, same outcome. Frames that it holds count against the wrapped device's pool. It models no
-// bandwidth (see drivers/link). Driven by a worker, or a simulator, as any device is.
-//
-//   frame -> drop? -> duplicate? -> each: corrupt? -> reorder? --no--> on-time lane --> released in
-//                                                          \---yes--> late lane -----> order of due
+// lose, duplicate, reorder, corrupt, delay, queue and mark. Every choice comes from the seed: same
+// seed and same input, same outcome. Frames that it holds count against the wrapped device's pool.
+// Driven by a worker, or a simulator, as any device is; each direction is an ImpairedPath.
 #pragma once
 
 #include <array>
 #include <cstdint>
-#include <vector>
 
 #include "base/device.hpp"
-#include "base/random.hpp"
+#include "drivers/impair/impaired_path.hpp"
 
 namespace handfast::drivers {
-
-// Probabilities are of one frame, 0 to 1.
-struct Impairment {
-  double drop = 0;
-  double duplicate = 0;  // a copy follows right behind
-  double reorder = 0;    // comes `reorder_delay` late, so that later frames overtake
-  double corrupt = 0;    // one bit, anywhere in the frame, is flipped
-  Duration delay{0};
-  Duration jitter{0};  // added to `delay`, uniform in [0, jitter]; never changes the order
-  Duration reorder_delay = std::chrono::milliseconds(1);
-};
 
 struct ImpairConfig {
   static constexpr std::size_t kHeldMax = 8192;
@@ -36,65 +21,6 @@ struct ImpairConfig {
   // Frames held in one direction. When reached, send() takes no more and receive() leaves them with
   // the wrapped device: the bound itself loses nothing.
   std::size_t held_max = kHeldMax;
-};
-
-struct ImpairCounters {
-  std::uint64_t frames = 0;  // that came in
-  std::uint64_t dropped = 0;
-  std::uint64_t duplicated = 0;
-  std::uint64_t duplicates_failed = 0;  // chosen, but the pool was dry
-  std::uint64_t reordered = 0;
-  std::uint64_t corrupted = 0;
-};
-
-// One direction.
-class ImpairedPath {
- public:
-  ImpairedPath(const Impairment& impairment, std::uint64_t seed, std::size_t held_max,
-               base::PacketPool& pool);
-  ImpairedPath(const ImpairedPath&) = delete;
-  ImpairedPath& operator=(const ImpairedPath&) = delete;
-  // Frees what is still held.
-  ~ImpairedPath();
-
-  // How many frames can be admitted, should each be duplicated.
-  std::size_t room() const { return (held_max_ - on_time_.count - late_.count) / 2; }
-  void admit(Instant now, base::Packet frame);
-  // What is due, into the front of `out`; returns how many.
-  std::size_t release(Instant now, std::span<base::Packet> out);
-  Instant next_release() const;
-  const ImpairCounters& counters() const { return counters_; }
-
- private:
-  struct Held {
-    Instant due;
-    base::Packet packet;
-  };
-  // A queue in order of `due`. Frames come in that order by themselves: on_time_ never shrinks its
-  // due time, and late_ is the same plus a constant.
-  struct Lane {
-    explicit Lane(std::size_t capacity) : slots(capacity) {}
-    Instant first_due() const { return count == 0 ? Instant::never() : slots[head].due; }
-    void push(const Held& held);
-    base::Packet pop();
-    std::vector<Held> slots;
-    std::size_t head = 0;
-    std::size_t count = 0;
-  };
-
-  void hold(Instant due, base::Packet frame);
-  // False when the pool is dry.
-  bool copy(const base::Packet& frame, base::Packet& out);
-  void corrupt(base::Packet& frame);
-
-  Impairment impairment_;
-  base::Random random_;
-  std::size_t held_max_;
-  base::PacketPool& pool_;
-  Lane on_time_;
-  Lane late_;
-  Instant last_due_;
-  ImpairCounters counters_;
 };
 
 class ImpairDevice final : public base::Device {

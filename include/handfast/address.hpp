@@ -53,6 +53,8 @@ class Address {
   }
   // 255.255.255.255; a subnet's directed broadcast is known only to its interface.
   constexpr bool is_limited_broadcast() const { return is_v4() && v4_value() == 0xffffffff; }
+  // fe80::/10; of IPv4 none is told apart.
+  constexpr bool is_link_local() const { return bytes_[0] == 0xfe && (bytes_[1] & 0xc0) == 0x80; }
   constexpr bool is_loopback() const {
     return is_v4() ? (v4_value() >> 24) == 127
                    : *this == from_bytes({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1});

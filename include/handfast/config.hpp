@@ -49,14 +49,17 @@ struct Route {
 };
 
 struct InterfaceConfig {
-  // Our addresses, each with the length of its on-link network: "198.18.0.1/15".
+  // Our addresses, each with the length of its on-link network: "198.18.0.1/15",
+  // "2001:db8::1/64". With one of IPv6 the link-local address of the port's MAC address (RFC 4291)
+  // is ours as well, unless another link-local one is given.
   std::vector<Prefix> addresses;
-  // Ranges of which every address is ours too: ARP is answered for them, connections come from
-  // them. For load generators.
+  // Ranges of which every address is ours too: ARP and Neighbour Discovery answer for them,
+  // connections come from them. For load generators.
   std::vector<Prefix> owned_ranges;
   std::vector<Route> routes;
-  std::optional<Address> gateway;     // the default route
-  std::uint16_t mtu = 1500;           // bytes of IP packet, 576 to 9000
+  std::optional<Address> gateway;     // the default route of IPv4
+  std::optional<Address> gateway6;    // that of IPv6; may be link-local
+  std::uint16_t mtu = 1500;           // bytes of IP packet, 576 (with IPv6 1280) to 9000
   std::optional<std::uint16_t> vlan;  // tag of all frames, 1 to 4094
   std::uint8_t hop_limit = 64;
   std::uint8_t dscp = 0;  // of everything sent, 0 to 63 (RFC 2474)

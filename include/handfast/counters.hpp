@@ -78,8 +78,11 @@ namespace handfast {
   X(arp_requests_sent, "ARP requests sent")                                                      \
   X(arp_replies_sent, "ARP replies sent")                                                        \
   X(arp_received, "valid ARP packets received")                                                  \
+  X(solicitations_sent, "Neighbour Solicitations sent")                                          \
+  X(advertisements_sent, "Neighbour Advertisements sent")                                        \
+  X(discovery_received, "valid Neighbour Discovery messages received")                           \
   X(neighbour_queue_dropped, "frames dropped while their next hop's address was unknown")        \
-  X(neighbour_unreachable, "next hops that answered no ARP request")                             \
+  X(neighbour_unreachable, "next hops that answered no ARP request or solicitation")             \
   X(no_route, "frames or opens without a route")                                                 \
   X(icmp_echo_answered, "ICMP echo requests answered")                                           \
   X(icmp_errors_received, "ICMP errors about TCP that matched a connection")                     \
@@ -90,15 +93,16 @@ namespace handfast {
   X(drop_ethertype, "frames of a protocol that is not spoken here")                              \
   X(drop_arp_malformed, "ARP packets with wrong types, lengths or addresses")                    \
   X(drop_ip_version, "IP packets whose version is not their EtherType's")                        \
-  X(drop_ip_header_length, "IPv4 headers with an impossible header length")                      \
-  X(drop_ip_total_length, "IPv4 packets with an impossible total length")                        \
+  X(drop_ip_header_length, "IP headers, extension headers too, with an impossible length")       \
+  X(drop_ip_total_length, "IP packets with an impossible total or payload length")              \
   X(drop_ip_checksum, "IPv4 headers with a bad checksum")                                        \
-  X(drop_ip_option, "IPv4 headers with a malformed option")                                      \
-  X(drop_ip_fragment, "IPv4 fragments: refused, not reassembled")                                \
+  X(drop_ip_option, "IP packets with a malformed option, or one that asks to be dropped")        \
+  X(drop_ip_fragment, "IP fragments: refused, not reassembled")                                  \
   X(drop_ip_source, "IP packets from an impossible source address")                              \
   X(drop_ip_protocol, "IP packets of a protocol other than TCP and ICMP")                        \
   X(drop_not_for_us_l3, "IP packets for another address, or broadcast and multicast TCP")        \
   X(drop_icmp_malformed, "ICMP messages that are too short or have a bad checksum")              \
+  X(drop_discovery_malformed, "Neighbour Discovery that RFC 4861 says is not valid")             \
   X(drop_tcp_header, "TCP headers with an impossible data offset")                               \
   X(drop_tcp_checksum, "TCP segments with a bad checksum")                                       \
   X(drop_tcp_port, "TCP segments from or to port 0")                                             \

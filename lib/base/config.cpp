@@ -49,8 +49,9 @@ class Verdict {
             std::to_string(min.count()) + " to " + std::to_string(max.count()) + " ns");
   }
   void require_prefix(std::string_view setting, const Prefix& prefix) {
-    require(prefix.network.is_v4(), setting, prefix.to_string(), "IPv4: IPv6 is not spoken yet");
-    require(prefix.length <= 32, setting, prefix.to_string(), "at most 32 bits long");
+    const bool is_v4 = prefix.network.is_v4();
+    require(prefix.length <= (is_v4 ? 32 : 128), setting, prefix.to_string(),
+            is_v4 ? "at most 32 bits long" : "at most 128 bits long");
   }
   void require_host(std::string_view setting, const Address& address) {
     require(can_be_a_host(address), setting, address.to_string(),
@@ -72,6 +73,7 @@ void check_addresses(const InterfaceConfig& interface, Verdict& verdict) {
     verdict.require_prefix(kSetting, own);
     verdict.require_host(kSetting, own.network);
     if (!verdict.is_good()) return;
+    if (!own.network.is_v4()) continue;
     verdict.require(own.length >= 31 || own.network != own.nth(own.size() - 1), kSetting,
                     own.to_string(), "other than its network's broadcast address");
   }
@@ -91,10 +93,26 @@ void check_gateway(const InterfaceConfig& interface, std::string_view setting,
                    const Address& gateway, Verdict& verdict) {
   verdict.require_host(setting, gateway);
   const auto is_neighbour = [&](const Prefix& own) {
-    return own.contains(gateway) && own.network != gateway;
+    // An interface with an IPv6 address has a link-local one too.
+    const bool is_on_link =
+        own.contains(gateway) || (!own.network.is_v4() && gateway.is_link_local());
+    return is_on_link && own.network != gateway;
   };
   verdict.require(std::ranges::any_of(interface.addresses, is_neighbour), setting,
                   gateway.to_string(), "another host in the network of one of interface.addresses");
+}
+
+void check_default_gateways(const InterfaceConfig& interface, Verdict& verdict) {
+  if (interface.gateway) {
+    verdict.require(interface.gateway->is_v4(), "interface.gateway", interface.gateway->to_string(),
+                    "IPv4: interface.gateway6 is for IPv6");
+    check_gateway(interface, "interface.gateway", *interface.gateway, verdict);
+  }
+  if (interface.gateway6) {
+    verdict.require(!interface.gateway6->is_v4(), "interface.gateway6",
+                    interface.gateway6->to_string(), "IPv6: interface.gateway is for IPv4");
+    check_gateway(interface, "interface.gateway6", *interface.gateway6, verdict);
+  }
 }
 
 void check_interface(const InterfaceConfig& interface, Verdict& verdict) {
@@ -102,13 +120,18 @@ void check_interface(const InterfaceConfig& interface, Verdict& verdict) {
   check_owned_ranges(interface, verdict);
   for (const Route& route : interface.routes) {
     verdict.require_prefix("interface.routes", route.destination);
+    verdict.require(route.destination.network.is_v4() == route.gateway.is_v4(),
+                    "the gateway of a route in interface.routes", route.gateway.to_string(),
+                    "of the same IP version as " + route.destination.to_string());
     check_gateway(interface, "the gateway of a route in interface.routes", route.gateway, verdict);
   }
-  if (interface.gateway) {
-    check_gateway(interface, "interface.gateway", *interface.gateway, verdict);
-  }
-  // Every host takes packets of 576 bytes (RFC 791 section 3.1).
-  verdict.require_range("interface.mtu", interface.mtu, 576, 9000);
+  check_default_gateways(interface, verdict);
+  // Every host takes packets of 576 bytes (RFC 791 section 3.1), and every link of IPv6 packets of
+  // 1280 (RFC 8200 section 5).
+  const auto is_ipv6 = [](const Prefix& prefix) { return !prefix.network.is_v4(); };
+  const bool speaks_ipv6 = std::ranges::any_of(interface.addresses, is_ipv6) ||
+                           std::ranges::any_of(interface.owned_ranges, is_ipv6);
+  verdict.require_range("interface.mtu", interface.mtu, speaks_ipv6 ? 1280 : 576, 9000);
   if (interface.vlan) verdict.require_range("interface.vlan", *interface.vlan, 1, 4094);
   verdict.require_range("interface.hop_limit", interface.hop_limit, 1, 255);
   verdict.require_range("interface.dscp", interface.dscp, 0, 63);

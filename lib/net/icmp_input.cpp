@@ -1,5 +1,6 @@
 #include "net/icmp_input.hpp"
 
+#include <algorithm>
 #include <optional>
 
 namespace handfast::net {
@@ -23,6 +24,37 @@ TcpError::Kind kind_of_unreachable(std::uint8_t code) {
   }
 }
 
+// RFC 4443 section 3.1. RFC 5927 section 5.2 counts these two among the hard errors.
+TcpError::Kind kind_of_unreachable_v6(std::uint8_t code) {
+  constexpr std::uint8_t kCodeProhibited = 1;
+  constexpr std::uint8_t kCodeNoPort = 4;
+  return code == kCodeProhibited || code == kCodeNoPort ? TcpError::Kind::unreachable_hard
+                                                        : TcpError::Kind::unreachable_soft;
+}
+
+std::optional<TcpError::Kind> kind_of_v6(const wire::Icmp& message) {
+  switch (message.type) {
+    case wire::kIcmpv6DestinationUnreachable:
+      return kind_of_unreachable_v6(message.code);
+    case wire::kIcmpv6PacketTooBig:
+      return TcpError::Kind::packet_too_big;
+    case wire::kIcmpv6TimeExceeded:
+      return TcpError::Kind::time_exceeded;
+    case wire::kIcmpv6ParameterProblem:
+      return TcpError::Kind::parameter_problem;
+    default:
+      return std::nullopt;
+  }
+}
+
+// RFC 1191 section 4: 16 bits. RFC 8201 section 4: 32 bits, and never below what every link has.
+std::uint16_t next_hop_mtu_of(const wire::Icmp& message, bool is_v6) {
+  constexpr std::uint32_t kIpv6MtuMin = 1280;
+  constexpr std::uint32_t kMtuMax = 65'535;
+  if (!is_v6) return static_cast<std::uint16_t>(message.rest);
+  return static_cast<std::uint16_t>(std::clamp(message.rest, kIpv6MtuMin, kMtuMax));
+}
+
 std::optional<TcpError::Kind> kind_of(const wire::Icmp& message) {
   switch (message.type) {
     case wire::kIcmpDestinationUnreachable:
@@ -36,10 +68,16 @@ std::optional<TcpError::Kind> kind_of(const wire::Icmp& message) {
   }
 }
 
+bool is_v6(const wire::Frame& frame) {
+  return frame.kind == wire::FrameKind::icmpv6;
+}
+
 }  // namespace
 
 IcmpVerdict IcmpInput::decide(const wire::Icmp& message, const wire::Frame& frame, Instant now) {
-  if (message.type != wire::kIcmpEchoRequest) return decide_error(message, frame);
+  const std::uint8_t echo_request =
+      is_v6(frame) ? +wire::kIcmpv6EchoRequest : +wire::kIcmpEchoRequest;
+  if (message.type != echo_request) return decide_error(message, frame);
   // RFC 1122 section 3.2.2.6 lets an echo to a broadcast address go unanswered, and an answer to a
   // broadcast address would be an amplifier.
   if (is_from_host_to_us(frame) && echoes_.take(now)) return AnswerEcho{};
@@ -47,14 +85,15 @@ IcmpVerdict IcmpInput::decide(const wire::Icmp& message, const wire::Frame& fram
 }
 
 IcmpVerdict IcmpInput::decide_error(const wire::Icmp& message, const wire::Frame& frame) const {
-  const auto kind = kind_of(message);
+  const auto kind = is_v6(frame) ? kind_of_v6(message) : kind_of(message);
   if (!kind) return IgnoreIcmp{};
-  const auto quoted = wire::parse_quoted_tcp(message);
+  const auto quoted =
+      is_v6(frame) ? wire::parse_quoted_tcp_v6(message) : wire::parse_quoted_tcp(message);
   const bool is_about_us = quoted && interface_->is_ours(quoted->source);
   if (!is_about_us || !is_from_host_to_us(frame)) return DisbelieveIcmp{};
   TcpError error{.quoted = *quoted, .kind = *kind};
   if (*kind == TcpError::Kind::packet_too_big) {
-    error.next_hop_mtu = static_cast<std::uint16_t>(message.rest);  // RFC 1191 section 4
+    error.next_hop_mtu = next_hop_mtu_of(message, is_v6(frame));
   }
   return error;
 }

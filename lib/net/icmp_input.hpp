@@ -1,7 +1,8 @@
-// IcmpInput: what a received ICMP message asks of us (RFC 792, RFC 1122 section 3.2.2). It decides
-// and does nothing: the stack sends the echo reply, or finds the connection that an error is about
-// and believes it only if the quoted sequence number is in flight (RFC 5927 section 4.1). Called by
-// the stack for each ICMP message that wire has parsed and whose destination is known.
+// IcmpInput: what a received ICMP message asks of us (RFC 792, RFC 1122 section 3.2.2), or an
+// ICMPv6 one (RFC 4443) that is not Neighbour Discovery. It decides and does nothing: the stack
+// sends the echo reply, or finds the connection that an error is about and believes it only if the
+// quoted sequence number is in flight (RFC 5927 section 4.1). Called by the stack for each ICMP
+// message that wire has parsed and whose destination is known.
 #pragma once
 
 #include <cstdint>
@@ -22,17 +23,22 @@ inline constexpr std::uint32_t kEchoBurstMax = 100;
 // An error about a TCP segment that came from one of our addresses.
 struct TcpError {
   enum class Kind : std::uint8_t {
-    unreachable_soft,  // may pass: type 3, all codes but 2 to 4 (RFC 1122 section 4.2.3.9)
-    // Type 3 codes 2 and 3. Ends a connection that is not yet synchronized; for one that is, RFC
+    // May pass: type 3, all codes but 2 to 4 (RFC 1122 section 4.2.3.9); of ICMPv6 type 1, all
+    // codes
+    // but 1 and 4.
+    unreachable_soft,
+    // Type 3 codes 2 and 3; of ICMPv6 type 1 codes 1 and 4. Ends a connection that is not yet
+    // synchronized; for one that is, RFC
     // 5927 section 5.2 takes it as soft.
     unreachable_hard,
-    packet_too_big,     // type 3 code 4 (RFC 1191)
-    time_exceeded,      // type 11, soft
-    parameter_problem,  // type 12, soft
+    packet_too_big,     // type 3 code 4 (RFC 1191); of ICMPv6 type 2
+    time_exceeded,      // type 11, of ICMPv6 type 3: soft
+    parameter_problem,  // type 12, of ICMPv6 type 4: soft
   };
   wire::QuotedTcp quoted;
   Kind kind = Kind::unreachable_soft;
-  std::uint16_t next_hop_mtu = 0;  // of packet_too_big; 0 from a router older than RFC 1191
+  // Of packet_too_big; 0 from a router older than RFC 1191. Of IPv6 at least 1280 (RFC 8201).
+  std::uint16_t next_hop_mtu = 0;
 };
 
 // An echo request that deserves an answer: wire::emit_echo_reply.

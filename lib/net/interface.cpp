@@ -7,8 +7,10 @@
 namespace handfast::net {
 namespace {
 
-constexpr std::uint16_t kMtuMin = 576;  // RFC 791: what every host must accept
+constexpr std::uint16_t kMtuMin = 576;       // RFC 791: what every host must accept
+constexpr std::uint16_t kIpv6MtuMin = 1280;  // RFC 8200 section 5
 constexpr std::uint16_t kMtuMax = 9000;
+constexpr std::uint8_t kLinkLocalLength = 64;
 constexpr std::uint16_t kVlanMax = 4094;
 
 using Checked = std::expected<void, std::string>;
@@ -76,9 +78,19 @@ Checked check_owned_ranges(const std::vector<Prefix>& ranges) {
   return {};
 }
 
+bool speaks_ipv6(const InterfaceConfig& config) {
+  const auto is_ipv6 = [](const Prefix& prefix) { return !prefix.network.is_v4(); };
+  return std::ranges::any_of(config.addresses, is_ipv6) ||
+         std::ranges::any_of(config.owned_ranges, is_ipv6);
+}
+
 Checked check_link(const InterfaceConfig& config, const base::DeviceInfo& device) {
   if (config.mtu < kMtuMin || config.mtu > kMtuMax) {
     return failure("MTU " + std::to_string(config.mtu) + " is not from 576 to 9000.");
+  }
+  if (config.mtu < kIpv6MtuMin && speaks_ipv6(config)) {
+    return failure("MTU " + std::to_string(config.mtu) +
+                   " is too small for IPv6; give at least 1280.");
   }
   if (config.mtu > device.mtu) {
     return failure("MTU " + std::to_string(config.mtu) + " is more than the device's " +
@@ -109,6 +121,7 @@ std::expected<Interface, std::string> Interface::create(const InterfaceConfig& c
   made.mtu_ = config.mtu;
   made.vlan_ = config.vlan;
   made.hop_limit_ = config.hop_limit;
+  made.traffic_class_ = static_cast<std::uint8_t>(config.dscp << 2);
   made.offload_ip_checksum_ = device.offload_ip_checksum;
   made.offload_tcp_checksum_ = device.offload_tcp_checksum;
   made.add_addresses(config);
@@ -121,6 +134,14 @@ std::expected<Interface, std::string> Interface::create(const InterfaceConfig& c
 
 void Interface::add_addresses(const InterfaceConfig& config) {
   addresses_ = config.addresses;
+  speaks_ipv6_ = speaks_ipv6(config);
+  // RFC 4291 section 2.8: a host has a link-local address, from which it solicits link-local
+  // gateways.
+  const bool has_link_local = std::ranges::any_of(
+      addresses_, [](const Prefix& address) { return address.network.is_link_local(); });
+  if (speaks_ipv6_ && !has_link_local) {
+    addresses_.push_back({wire::link_local_address(mac_), kLinkLocalLength});
+  }
   for (const Prefix& address : addresses_) {
     const std::uint8_t full_length = address.network.is_v4() ? 32 : 128;
     ours_.emplace_back(Prefix{address.network, full_length});
@@ -133,7 +154,9 @@ void Interface::add_addresses(const InterfaceConfig& config) {
 
 Checked Interface::check_gateways(const InterfaceConfig& config) const {
   std::vector<Address> gateways;
-  if (config.gateway) gateways.push_back(*config.gateway);
+  for (const auto& gateway : {config.gateway, config.gateway6}) {
+    if (gateway) gateways.push_back(*gateway);
+  }
   for (const Route& route : config.routes) {
     if (route.destination.network.is_v4() != route.gateway.is_v4()) {
       return failure("route " + route.destination.to_string() + " and its gateway " +
@@ -157,9 +180,10 @@ Checked Interface::check_gateways(const InterfaceConfig& config) const {
 void Interface::add_routes(const InterfaceConfig& config) {
   for (const Prefix& address : addresses_) add_route(address, std::nullopt);
   for (const Route& route : config.routes) add_route(route.destination, route.gateway);
-  if (config.gateway) {
-    const Address any = config.gateway->is_v4() ? Address::v4(0) : Address{};
-    add_route(Prefix{any, 0}, config.gateway);
+  for (const auto& gateway : {config.gateway, config.gateway6}) {
+    if (!gateway) continue;
+    const Address any = gateway->is_v4() ? Address::v4(0) : Address{};
+    add_route(Prefix{any, 0}, gateway);
   }
 }
 
@@ -174,7 +198,7 @@ std::optional<Address> Interface::source_for(const Address& remote) const {
   for (const Prefix& address : addresses_) {
     if (address.network.is_v4() != remote.is_v4()) continue;
     if (PrefixMatch{address}.contains(remote)) return address.network;
-    if (!first_of_family) first_of_family = address.network;
+    if (!first_of_family && !address.network.is_link_local()) first_of_family = address.network;
   }
   return first_of_family;
 }

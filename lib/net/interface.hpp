@@ -15,6 +15,7 @@
 #include "handfast/config.hpp"
 #include "handfast/error.hpp"
 #include "net/prefix_match.hpp"
+#include "wire/discovery.hpp"
 #include "wire/frame.hpp"
 
 namespace handfast::net {
@@ -44,8 +45,16 @@ class Interface {
     return false;
   }
 
-  // The source for packets to `remote` (RFC 1122 section 3.3.4.3): our first address on the same
-  // network, else our first of the same family; nothing when there is none.
+  // A multicast group whose packets are for us (RFC 4861 section 7.2.1): all nodes, and the
+  // solicited-node groups. Of these all count, for owned ranges may fill every one: whether a
+  // solicitation's target is ours has to be asked anyway.
+  bool is_joined(const Address& group) const {
+    return speaks_ipv6_ && (group == wire::kAllNodes || wire::is_solicited_node(group));
+  }
+
+  // The source for packets to `remote` (RFC 1122 section 3.3.4.3, RFC 6724 section 5 as far as one
+  // link goes): our first address on the same network, else our first of the same family, but a
+  // link-local one only for its own link; nothing when there is none.
   std::optional<Address> source_for(const Address& remote) const;
 
   // Whose link address frames to `remote` need: its own when on-link, else the gateway of the
@@ -59,11 +68,13 @@ class Interface {
   std::uint16_t mtu() const { return mtu_; }  // bytes of IP packet
   std::optional<std::uint16_t> vlan() const { return vlan_; }
   std::uint8_t hop_limit() const { return hop_limit_; }
+  // The DSCP in its place above the two bits of ECN (RFC 2474 section 3).
+  std::uint8_t traffic_class() const { return traffic_class_; }
   bool offload_ip_checksum() const { return offload_ip_checksum_; }
   bool offload_tcp_checksum() const { return offload_tcp_checksum_; }
 
   const Address& primary() const { return addresses_.front().network; }
-  // Our addresses as configured, each with its on-link network's length.
+  // Our addresses as configured, each with its on-link network's length, and the link-local one.
   const std::vector<Prefix>& addresses() const { return addresses_; }
 
  private:
@@ -79,6 +90,7 @@ class Interface {
   void add_route(const Prefix& destination, const std::optional<Address>& gateway);
   std::expected<void, std::string> check_gateways(const InterfaceConfig& config) const;
 
+  bool speaks_ipv6_ = false;
   std::vector<PrefixMatch> ours_;  // addresses first, then owned ranges
   std::vector<Address> directed_broadcasts_;
   std::vector<RouteEntry> routes_;  // longest first; on-link before a route as long
@@ -87,6 +99,7 @@ class Interface {
   std::uint16_t mtu_ = 0;
   std::optional<std::uint16_t> vlan_;
   std::uint8_t hop_limit_ = 0;
+  std::uint8_t traffic_class_ = 0;
   bool offload_ip_checksum_ = false;
   bool offload_tcp_checksum_ = false;
 };

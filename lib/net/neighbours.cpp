@@ -16,6 +16,11 @@ Instant round_up_to_tick(Instant instant) {
   return Instant::from_ns((instant.ns() + tick - 1) / tick * tick);
 }
 
+wire::LinkHeader link_header_to(const Interface& interface, const base::MacAddress& mac,
+                                std::uint16_t ethertype) {
+  return wire::make_link_header(mac, interface.mac(), interface.vlan(), ethertype);
+}
+
 }  // namespace
 
 Neighbours::Neighbours(const Interface& interface, FrameSink& sink, base::LiveCounters& counters,
@@ -24,8 +29,8 @@ Neighbours::Neighbours(const Interface& interface, FrameSink& sink, base::LiveCo
       sink_(&sink),
       counters_(&counters),
       secret_(secret),
-      placeholder_(wire::make_link_header(base::MacAddress{}, interface.mac(), interface.vlan(),
-                                          wire::kEtherTypeIpv4)),
+      placeholder_v4_(link_header_to(interface, {}, wire::kEtherTypeIpv4)),
+      placeholder_v6_(link_header_to(interface, {}, wire::kEtherTypeIpv6)),
       entries_(kNeighboursMax),
       slots_(kSlots),
       held_(kQueuedFramesTotalMax) {
@@ -40,7 +45,6 @@ Neighbours::~Neighbours() {
 
 std::optional<NeighbourId> Neighbours::find_or_add(const Address& next_hop, Instant now) {
   if (const auto known = find(next_hop)) return known;
-  if (!next_hop.is_v4()) return std::nullopt;
   const auto id = take_free_entry();
   if (!id) return std::nullopt;
   Entry& entry = entries_[*id];
@@ -154,20 +158,30 @@ void Neighbours::ask(Entry& entry, State next, Instant now) {
 void Neighbours::ask_again(Entry& entry, Instant now) {
   ++entry.requests_sent;
   arm(entry, now + kRequestInterval);
-  send_request(entry);
+  entry.address.is_v4() ? send_request(entry) : solicit(entry);
 }
 
 void Neighbours::become_reachable(Entry& entry, const base::MacAddress& mac, Instant now) {
-  entry.mac = mac;
-  entry.header =
-      wire::make_link_header(mac, interface_->mac(), interface_->vlan(), wire::kEtherTypeIpv4);
   entry.state = State::reachable;
   arm(entry, now + kReachableTime);
+  take_link_address(entry, mac);
+}
+
+void Neighbours::become_stale(Entry& entry, const base::MacAddress& mac, Instant now) {
+  entry.state = State::stale;
+  arm(entry, now + kUnusedTime);
+  take_link_address(entry, mac);
+}
+
+void Neighbours::take_link_address(Entry& entry, const base::MacAddress& mac) {
+  entry.mac = mac;
+  entry.header = link_header_to(
+      *interface_, mac, entry.address.is_v4() ? wire::kEtherTypeIpv4 : wire::kEtherTypeIpv6);
   while (entry.held.count > 0) send_to(entry, held_.take_oldest(entry.held));
 }
 
 // RFC 4861 section 7.3.3: what probes could not confirm is forgotten, and traffic starts
-// resolution anew, by broadcast.
+// resolution anew, by broadcast or multicast.
 void Neighbours::forget_link_address(Entry& entry, Instant now) {
   entry.state = State::unresolved;
   arm(entry, now + kUnusedTime);
@@ -260,6 +274,17 @@ void Neighbours::drop(const base::Packet& frame) {
 
 void Neighbours::drop_held(Entry& entry) {
   while (entry.held.count > 0) drop(held_.take_oldest(entry.held));
+}
+
+bool Neighbours::allocate(base::Packet& out) {
+  if (sink_->allocate(out)) return true;
+  ++counters_->no_packet_buffer;
+  return false;
+}
+
+void Neighbours::announce() {
+  announce_ipv4();
+  announce_ipv6();
 }
 
 void Neighbours::send_to(const Entry& entry, const base::Packet& frame) {

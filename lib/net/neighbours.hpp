@@ -1,7 +1,8 @@
-// Neighbours: the link addresses of next hops, found by ARP (RFC 826) and kept by the state machine
-// of RFC 4861 section 7.3, so that Neighbour Discovery can join. It parses no frame and owns no
-// clock: the stack hands it ARP packets, asks for a link header per frame sent, and calls advance()
-// when next_deadline() has come. One worker's own; all memory is taken in the constructor.
+// Neighbours: the link addresses of next hops, found by ARP (RFC 826) or Neighbour Discovery (RFC
+// 4861) and kept by the state machine of the latter's section 7.3. It parses no frame and owns no
+// clock: the stack hands it what has arrived, asks for a link header per frame sent, and calls
+// advance() when next_deadline() has come. One worker's own; all memory is taken in the
+// constructor.
 //
 //                queue()               reply              30 s
 //   UNRESOLVED ----------> INCOMPLETE -------> REACHABLE ------> STALE
@@ -11,7 +12,9 @@
 //     +------------------------ 3 unicast probes, no reply --- PROBE
 //
 // The RFC's DELAY is left out: it waits for a hint from TCP that spares the probe, and one unicast
-// ARP request every 30 s for a neighbour in use is not worth a hint on every acknowledgement.
+// question every 30 s for a neighbour in use is not worth a hint on every acknowledgement.
+// Of IPv6, what tells a link address without proving that its owner hears us (a solicitation, an
+// advertisement that nobody asked for) leads to STALE.
 #pragma once
 
 #include <chrono>
@@ -30,12 +33,13 @@
 #include "net/held_frames.hpp"
 #include "net/interface.hpp"
 #include "wire/arp.hpp"
+#include "wire/discovery.hpp"
 #include "wire/ethernet.hpp"
 
 namespace handfast::net {
 
 // Stable while pinned. Unpinned, it holds until the next call that may evict or expire an entry:
-// find_or_add, learn, receive_arp, advance.
+// find_or_add, learn, receive_..., advance.
 using NeighbourId = std::uint16_t;
 
 inline constexpr std::size_t kNeighboursMax = 4096;
@@ -70,15 +74,14 @@ class Neighbours {
   ~Neighbours();
 
   // The entry of an on-link address; a new one starts UNRESOLVED and sends nothing. When full, an
-  // unpinned entry gives way, unresolved ones first; nothing when all are pinned, and none for an
-  // IPv6 address, which ARP cannot resolve.
+  // unpinned entry gives way, unresolved ones first; nothing when all are pinned.
   // Cost: a hash lookup; when full, the walk described at kEvictionWindow.
   std::optional<NeighbourId> find_or_add(const Address& next_hop, Instant now);
   // A connection that keeps the id keeps the entry.
   void pin(NeighbourId id);
   void unpin(NeighbourId id);
 
-  // The finished link header of IPv4 frames to this neighbour, valid until the next call of any
+  // The finished link header of frames to this neighbour, valid until the next call of any
   // other function here; null while its address is unknown: emit the frame with
   // placeholder_header() and queue() it. Use of a STALE entry returns the old header and sends a
   // unicast probe, through the sink and at once (RFC 4861 section 7.3.3).
@@ -90,8 +93,10 @@ class Neighbours {
     return unconfirmed_header(entry, now);
   }
 
-  // As long as every link header of this interface, with a destination to be patched.
-  const wire::LinkHeader& placeholder_header() const { return placeholder_; }
+  // For frames to this neighbour while its address is unknown: queue() patches the destination.
+  const wire::LinkHeader& placeholder_header(NeighbourId id) const {
+    return entries_[id].address.is_v4() ? placeholder_v4_ : placeholder_v6_;
+  }
 
   // Takes a finished frame and keeps it until the address is known, when its first six bytes are
   // patched and it is sent; frames leave in the order they came. Starts resolution if none is under
@@ -112,8 +117,17 @@ class Neighbours {
   // Returns what learn() did. The caller counts arp_received.
   bool receive_arp(const wire::Arp& arp, Instant now);
 
-  // One ARP announcement (RFC 5227 section 2.3) for each of our addresses, so that neighbours with
-  // an older mapping learn ours. Not for owned ranges, which may have millions.
+  // The same of Neighbour Discovery, from valid messages that `frame` carried: both return whether
+  // every other worker has to learn() the solicitation's source or the advertisement's target. A
+  // solicitation for an address of ours is answered, a probe for duplicates (RFC 4862) too. An
+  // advertisement of an address of ours is ignored. The caller counts discovery_received.
+  bool receive_solicitation(const wire::NeighbourSolicitation& solicitation,
+                            const wire::Frame& frame, Instant now);
+  bool receive_advertisement(const wire::NeighbourAdvertisement& advertisement, Instant now);
+
+  // One ARP announcement (RFC 5227 section 2.3) or unsolicited advertisement (RFC 4861 section
+  // 7.2.6) for each of our addresses, so that neighbours with an older mapping learn ours. Not for
+  // owned ranges, which may have millions.
   void announce();
 
   // Never later than the first retry, failure or expiry that is due.
@@ -139,7 +153,7 @@ class Neighbours {
   enum class State : std::uint8_t {
     free,
     unresolved,  // known by its IP address only; nothing asked
-    incomplete,  // asked by broadcast
+    incomplete,  // asked by broadcast or multicast
     reachable,
     stale,  // not confirmed for kReachableTime; the mapping is used, and use probes it
     probe,  // asked by unicast; the old mapping is used meanwhile
@@ -184,6 +198,8 @@ class Neighbours {
   // The state machine.
   const wire::LinkHeader* unconfirmed_header(Entry& entry, Instant now);
   void become_reachable(Entry& entry, const base::MacAddress& mac, Instant now);
+  void become_stale(Entry& entry, const base::MacAddress& mac, Instant now);
+  void take_link_address(Entry& entry, const base::MacAddress& mac);
   void ask(Entry& entry, State next, Instant now);
   void ask_again(Entry& entry, Instant now);
   void forget_link_address(Entry& entry, Instant now);
@@ -198,18 +214,33 @@ class Neighbours {
   void drop_held(Entry& entry);
   void send_to(const Entry& entry, const base::Packet& frame);
 
-  // ARP packets of our own.
   bool is_believable(const Address& address, const base::MacAddress& mac) const;
-  // False when the pool was dry; a question is then asked again by its own timer.
+  // False, and counted, when the pool is dry; a question is then asked again by its own timer.
+  bool allocate(base::Packet& out);
+
+  // ARP packets of our own.
   bool send_arp(const wire::Arp& arp, const base::MacAddress& destination);
   void send_request(const Entry& entry);
   void send_reply(const wire::Arp& request);
+  void announce_ipv4();
+
+  // Neighbour Discovery.
+  void take_advertisement(Entry& entry, const wire::NeighbourAdvertisement& advertisement,
+                          Instant now);
+  void replace_link_address(Entry& entry, const base::MacAddress& mac, Instant now);
+  void answer(const wire::NeighbourSolicitation& solicitation, const wire::Frame& frame);
+  void solicit(const Entry& entry);
+  void announce_ipv6();
+  void send_advertisement(const wire::NeighbourAdvertisement& advertisement, const Address& to,
+                          const base::MacAddress& mac);
+  wire::LinkHeader ipv6_link_header(const base::MacAddress& mac) const;
 
   const Interface* interface_;
   FrameSink* sink_;
   base::LiveCounters* counters_;
   base::HashSecret secret_;
-  wire::LinkHeader placeholder_;
+  wire::LinkHeader placeholder_v4_;
+  wire::LinkHeader placeholder_v6_;
   std::vector<Entry> entries_;        // kNeighboursMax
   std::vector<std::uint16_t> slots_;  // id + 1 by the address's hash, linear probing; 0 is empty
   std::vector<NeighbourId> free_;     // ids freed again, to be used first

@@ -50,7 +50,7 @@ void Neighbours::send_request(const Entry& entry) {
   if (send_arp(request, is_probe ? entry.mac : wire::kBroadcastMac)) ++counters_->arp_requests_sent;
 }
 
-void Neighbours::announce() {
+void Neighbours::announce_ipv4() {
   for (const Prefix& address : interface_->addresses()) {
     if (!address.network.is_v4()) continue;
     const wire::Arp announcement{.operation = wire::Arp::Operation::request,
@@ -63,10 +63,7 @@ void Neighbours::announce() {
 
 bool Neighbours::send_arp(const wire::Arp& arp, const base::MacAddress& destination) {
   base::Packet frame;
-  if (!sink_->allocate(frame)) {
-    ++counters_->no_packet_buffer;
-    return false;
-  }
+  if (!allocate(frame)) return false;
   const wire::LinkHeader link = wire::make_link_header(destination, interface_->mac(),
                                                        interface_->vlan(), wire::kEtherTypeArp);
   frame.length = wire::emit_arp(frame.data, link, arp);

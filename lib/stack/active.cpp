@@ -1,5 +1,6 @@
 // Full connections: a segment's arrival and the events it causes, opening, closing, timers.
 
+#include "base/bytes.hpp"
 #include "stack/stack.hpp"
 #include "tcp/isn.hpp"
 #include "tcp/output.hpp"
@@ -12,6 +13,15 @@ namespace handfast::stack {
 using base::Segment;
 using tcp::Arrival;
 using tcp::Tcb;
+
+namespace {
+
+// What tells the sources of a range apart, of either IP version.
+std::uint32_t low_word(const Address& address) {
+  return base::load_be32(std::as_bytes(std::span{address.bytes()}).data() + 12);
+}
+
+}  // namespace
 
 void Stack::at_connection(std::uint32_t index, Arrived& arrived) {
   Tcb& tcb = connections_[index];
@@ -206,6 +216,7 @@ std::expected<Address, Error> Stack::source_of(const Endpoint& remote,
     return std::unexpected(Error::invalid_address);  // MUST-46
   }
   if (options.source) {
+    if (options.source->is_v4() != to.is_v4()) return std::unexpected(Error::invalid_address);
     if (!interface_.is_ours(*options.source) || interface_.is_broadcast(*options.source)) {
       return std::unexpected(Error::not_our_address);
     }
@@ -231,7 +242,7 @@ std::expected<std::uint16_t, Error> Stack::choose_port(base::FlowKey key, std::u
   // Each source of a range has a counter of its own (see PortAllocator::choose).
   const std::uint64_t towards =
       hash_of({.local = {}, .remote = key.remote, .local_port = 0, .remote_port = key.remote_port});
-  const auto port = ports_.choose(towards + key.local.v4_value(), is_usable);
+  const auto port = ports_.choose(towards + low_word(key.local), is_usable);
   if (port) {
     // Ports are taken in sequence: the bucket of one to come is fetched while others are opened.
     constexpr std::uint16_t kPortsAhead = 8;

@@ -5,6 +5,7 @@
 #include "stack/stack.hpp"
 #include "tcp/icmp_error.hpp"
 #include "wire/arp.hpp"
+#include "wire/discovery.hpp"
 #include "wire/tcp.hpp"
 
 namespace handfast::stack {
@@ -93,6 +94,7 @@ bool Stack::parse(const Packet& packet, bool handed_over, Arrived& out) {
       input_arp(frame);
       break;
     case wire::FrameKind::icmp:
+    case wire::FrameKind::icmpv6:
       input_icmp(packet, frame, handed_over);
       return false;
   }
@@ -122,6 +124,7 @@ bool Stack::parse_segment(const Packet& packet, const wire::Frame& frame, Arrive
              .remote = frame.source,
              .local_port = ports.destination,
              .remote_port = ports.source};
+  out.segment.ecn = static_cast<base::Ecn>(frame.tos & 3);
   out.hash = hash_of(out.key);
   return true;
 }
@@ -146,18 +149,20 @@ void Stack::input_arp(const wire::Frame& frame) {
     return;
   }
   ++counters_.arp_received;
-  if (neighbours_.receive_arp(arp, context_.now) && hand_over_ != nullptr) {
-    hand_over_->share_neighbour(arp.sender_ip, arp.sender_mac);
-  }
+  if (neighbours_.receive_arp(arp, context_.now)) share_neighbour(arp.sender_ip, arp.sender_mac);
 }
 
 void Stack::input_icmp(const Packet& packet, const wire::Frame& frame, bool handed_over) {
   wire::Icmp message;
-  if (!interface_.is_ours(frame.destination)) {
-    wire::count(wire::Drop::not_for_us_l3, counters_);
-  } else if (const wire::Drop drop = wire::parse_icmp(frame.payload, message);
-             drop != wire::Drop::none) {
+  const bool is_v6 = frame.kind == wire::FrameKind::icmpv6;
+  wire::Drop drop = wire::Drop::not_for_us_l3;
+  if (interface_.is_ours(frame.destination) || interface_.is_joined(frame.destination)) {
+    drop = is_v6 ? wire::parse_icmpv6(frame, message) : wire::parse_icmp(frame.payload, message);
+  }
+  if (drop != wire::Drop::none) {
     wire::count(drop, counters_);
+  } else if (is_v6 && wire::is_neighbour_discovery(message.type)) {
+    input_discovery(frame, message);
   } else {
     const net::IcmpVerdict verdict = icmp_.decide(message, frame, context_.now);
     if (const auto* const error = std::get_if<net::TcpError>(&verdict)) {
@@ -167,6 +172,32 @@ void Stack::input_icmp(const Packet& packet, const wire::Frame& frame, bool hand
     if (std::holds_alternative<net::DisbelieveIcmp>(verdict)) ++counters_.icmp_errors_ignored;
   }
   packets_.free(packet);
+}
+
+// Router advertisements are not asked for, and they and redirects not believed: anybody on the link
+// can forge them.
+void Stack::input_discovery(const wire::Frame& frame, const wire::Icmp& message) {
+  wire::NeighbourSolicitation solicitation;
+  wire::NeighbourAdvertisement advertisement;
+  wire::Drop drop = wire::Drop::none;
+  if (message.type == wire::kIcmpv6NeighbourSolicitation) {
+    drop = wire::parse_solicitation(message, frame, solicitation);
+    if (drop == wire::Drop::none &&
+        neighbours_.receive_solicitation(solicitation, frame, context_.now)) {
+      share_neighbour(frame.source, *solicitation.source_mac);
+    }
+  } else if (message.type == wire::kIcmpv6NeighbourAdvertisement) {
+    drop = wire::parse_advertisement(message, frame, advertisement);
+    if (drop == wire::Drop::none &&
+        neighbours_.receive_advertisement(advertisement, context_.now)) {
+      share_neighbour(advertisement.target, *advertisement.target_mac);
+    }
+  }
+  drop == wire::Drop::none ? void(++counters_.discovery_received) : wire::count(drop, counters_);
+}
+
+void Stack::share_neighbour(const Address& address, const base::MacAddress& mac) {
+  if (hand_over_ != nullptr) hand_over_->share_neighbour(address, mac);
 }
 
 void Stack::answer_echo(const wire::Frame& frame, const wire::Icmp& request) {
@@ -182,12 +213,13 @@ void Stack::answer_echo(const wire::Frame& frame, const wire::Icmp& request) {
     return;
   }
   const wire::LinkHeader* const known = neighbours_.link_header(*neighbour, context_.now);
-  const wire::Ipv4Fields ip{.source = frame.destination,
-                            .destination = frame.source,
-                            .tos = frame.tos,
-                            .hop_limit = interface_.hop_limit()};
+  const wire::IpFields ip{.source = frame.destination,
+                          .destination = frame.source,
+                          .traffic_class = frame.tos,
+                          .hop_limit = interface_.hop_limit()};
   reply.length = wire::emit_echo_reply(
-      reply.data, known != nullptr ? *known : neighbours_.placeholder_header(), ip, request,
+      reply.data, known != nullptr ? *known : neighbours_.placeholder_header(*neighbour), ip,
+      request,
       std::min<std::size_t>(packets_.data_room(),
                             interface_.mtu() + sizeof(wire::LinkHeader::bytes)));
   ++counters_.icmp_echo_answered;
@@ -240,12 +272,8 @@ bool Stack::matches(RecordRef ref, const base::FlowKey& key) const {
       return connections_[ref.index()].key == key;
     case RecordKind::half_open:
       return half_opens_[ref.index()].key == key;
-    case RecordKind::time_wait: {
-      const table::TimeWaitRecord& record = time_waits_.at(ref.index());
-      return record.remote_port == key.remote_port && record.local_port == key.local_port &&
-             key.remote.is_v4() && record.remote == key.remote.v4_value() &&
-             record.local == key.local.v4_value();
-    }
+    case RecordKind::time_wait:
+      return time_waits_.matches(ref.index(), key);
     case RecordKind::none:
       break;
   }

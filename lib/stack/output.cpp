@@ -161,6 +161,15 @@ bool Stack::emit_reply(const base::FlowKey& key, const Segment& segment) {
   return emit(key, segment, *neighbour);
 }
 
+wire::IpFields Stack::ip_fields_of(const base::FlowKey& key, const Segment& segment) const {
+  return {.source = key.local,
+          .destination = key.remote,
+          .traffic_class = static_cast<std::uint8_t>(interface_.traffic_class() |
+                                                     static_cast<std::uint8_t>(segment.ecn)),
+          .hop_limit = interface_.hop_limit(),
+          .flow_label = key.remote.is_v4() ? 0 : wire::flow_label_of(hash_of(key))};
+}
+
 bool Stack::emit(const base::FlowKey& key, const Segment& segment, net::NeighbourId neighbour) {
   base::Packet packet;
   if (!packets_.allocate(packet)) {
@@ -170,8 +179,8 @@ bool Stack::emit(const base::FlowKey& key, const Segment& segment, net::Neighbou
   const wire::LinkHeader* const known = neighbours_.link_header(neighbour, context_.now);
   wire::emit_tcp(
       packet,
-      {.link = known != nullptr ? *known : neighbours_.placeholder_header(),
-       .ip = {.source = key.local, .destination = key.remote, .hop_limit = interface_.hop_limit()},
+      {.link = known != nullptr ? *known : neighbours_.placeholder_header(neighbour),
+       .ip = ip_fields_of(key, segment),
        .ports = {.source = key.local_port, .destination = key.remote_port},
        .segment = segment,
        .offload_ip_checksum = interface_.offload_ip_checksum(),

@@ -134,22 +134,18 @@ void Stack::half_open_timer(std::uint32_t index) {
 // The record is small and says all that can still be asked. The Tcb is the caller's to release.
 void Stack::enter_time_wait(std::uint32_t index) {
   const tcp::Tcb& tcb = connections_[index];
-  table::TimeWaitRecord record{.local = tcb.key.local.v4_value(),
-                               .remote = tcb.key.remote.v4_value(),
-                               .local_port = tcb.key.local_port,
-                               .remote_port = tcb.key.remote_port,
-                               .snd_nxt = tcb.snd_max.raw(),
-                               .rcv_nxt = tcb.rcv_nxt.raw(),
-                               .ts_recent = tcb.ts_recent};
-  record.set_deadline_ms(now_ms() + time_wait_ms_);
-  record.set_has_timestamps(tcb.timestamps);
-  auto place = time_waits_.push(record);
-  while (!place &&
-         time_waits_.drop_oldest([this](std::uint32_t oldest, const table::TimeWaitRecord& gone) {
-           ++counters_.time_wait_cut_short;
-           end_time_wait(gone, oldest);
-         })) {
-    place = time_waits_.push(record);
+  const tcp::TimeWait state{.snd_nxt = tcb.snd_max,
+                            .rcv_nxt = tcb.rcv_nxt,
+                            .ts_recent = tcb.ts_recent,
+                            .timestamps = tcb.timestamps};
+  const std::uint32_t deadline_ms = now_ms() + time_wait_ms_;
+  const auto cut_short = [this](std::uint32_t oldest, std::uint64_t hash) {
+    ++counters_.time_wait_cut_short;
+    flows_.erase(hash, RecordRef{RecordKind::time_wait, oldest}.raw());
+  };
+  auto place = time_waits_.push(tcb.key, state, deadline_ms);
+  while (!place && time_waits_.drop_oldest(!tcb.key.remote.is_v4(), cut_short)) {
+    place = time_waits_.push(tcb.key, state, deadline_ms);
   }
   const std::uint64_t hash = hash_of(tcb.key);
   const std::uint32_t from = RecordRef{RecordKind::connection, index}.raw();
@@ -162,18 +158,8 @@ void Stack::enter_time_wait(std::uint32_t index) {
   }
 }
 
-void Stack::end_time_wait(const table::TimeWaitRecord& record, std::uint32_t index) {
-  const std::uint64_t hash = base::hash_v4_flow(record.local, record.remote, record.local_port,
-                                                record.remote_port, place_.flow_secret);
-  flows_.erase(hash, RecordRef{RecordKind::time_wait, index}.raw());
-}
-
 void Stack::at_time_wait(std::uint32_t index, Arrived& arrived) {
-  table::TimeWaitRecord& record = time_waits_.at(index);
-  const tcp::TimeWait state{.snd_nxt = Seq{record.snd_nxt},
-                            .rcv_nxt = Seq{record.rcv_nxt},
-                            .ts_recent = record.ts_recent,
-                            .timestamps = record.has_timestamps()};
+  const tcp::TimeWait state = time_waits_.state(index);
   switch (tcp::time_wait_segment_arrives(state, arrived.segment, parameters_)) {
     case tcp::TimeWaitVerdict::ignore:
       break;
@@ -197,7 +183,7 @@ void Stack::at_time_wait(std::uint32_t index, Arrived& arrived) {
         break;
       }
       ++counters_.time_wait_reused;
-      end_time_wait(record, index);
+      flows_.erase(arrived.hash, RecordRef{RecordKind::time_wait, index}.raw());
       time_waits_.erase(index);
       // RFC 9293 section 3.6.1: an ISS beyond every number of the old connection.
       Seq iss = tcp::initial_sequence_number(arrived.key, place_.isn_key, context_.now);

@@ -41,6 +41,7 @@ Stack::Stack(const StackConfig& config, const StackPlace& place, const net::Inte
       packets_(pool),
       context_{.parameters = parameters_, .packets = packets_, .counters = counters_, .now = {}},
       worker_(*this),
+      time_waits_(place.flow_secret),
       neighbours_(interface_, *this, counters_, place.flow_secret),
       icmp_(interface_),
       config_(config),
@@ -94,27 +95,21 @@ void Stack::advance(Instant now) {
 
 void Stack::expire_time_waits() {
   if (time_waits_.size() == 0) return;
-  const auto hash_of_record = [this](const table::TimeWaitRecord& record) {
-    return base::hash_v4_flow(record.local, record.remote, record.local_port, record.remote_port,
-                              place_.flow_secret);
-  };
   const std::size_t expired = time_waits_.expire(
       now_ms(),
-      [this](std::uint32_t index, const table::TimeWaitRecord& record) {
+      [this](std::uint32_t index, std::uint64_t hash) {
         ++counters_.time_wait_kept;
-        end_time_wait(record, index);
+        flows_.erase(hash, RecordRef{RecordKind::time_wait, index}.raw());
       },
-      [&](std::uint32_t from, std::uint32_t to, const table::TimeWaitRecord& record) {
-        flows_.replace(hash_of_record(record), RecordRef{RecordKind::time_wait, from}.raw(),
+      [this](std::uint32_t from, std::uint32_t to, std::uint64_t hash) {
+        flows_.replace(hash, RecordRef{RecordKind::time_wait, from}.raw(),
                        RecordRef{RecordKind::time_wait, to}.raw());
       },
       kTimeWaitsPerTurn);
   // They end as they came, many in a row: the buckets of the next turn's are fetched now.
   constexpr std::size_t kAhead = 32;
   if (expired == 0) return;
-  time_waits_.prefetch_expiring(kAhead, [&](const table::TimeWaitRecord& record) {
-    flows_.prefetch(hash_of_record(record));
-  });
+  time_waits_.prefetch_expiring(kAhead, [this](std::uint64_t hash) { flows_.prefetch(hash); });
 }
 
 Instant Stack::next_deadline() const {
@@ -126,10 +121,8 @@ Instant Stack::next_deadline() const {
     const std::int64_t at = ((now.ns() >> base::kTickShift) + ahead) << base::kTickShift;
     next = std::min(next, std::max(now, Instant::from_ns(at)));
   }
-  if (const auto ms = time_waits_.next_deadline_ms()) {
-    const std::uint32_t ahead = (*ms - now_ms()) & table::TimeWaitRecord::kTimeMask;
-    const bool is_past = ahead > table::TimeWaitRecord::kTimeMask / 2;
-    const std::int64_t at = is_past ? now.ns() : (now.ns() / 1'000'000 + ahead) * 1'000'000;
+  if (const auto ms = time_waits_.ms_to_next(now_ms())) {
+    const std::int64_t at = (now.ns() / 1'000'000 + *ms) * 1'000'000;
     next = std::min(next, std::max(now, Instant::from_ns(at)));
   }
   return next;

@@ -34,14 +34,15 @@
 #include "stack/hand_over.hpp"
 #include "stack/record_ref.hpp"
 #include "stack/ring.hpp"
+#include "stack/time_waits.hpp"
 #include "table/flow_table.hpp"
 #include "table/listener_table.hpp"
 #include "table/port_allocator.hpp"
-#include "table/time_wait_queue.hpp"
 #include "tcp/half_open.hpp"
 #include "tcp/segment_arrives.hpp"
 #include "tcp/tcb.hpp"
 #include "timer/wheel.hpp"
+#include "wire/ip.hpp"
 
 namespace handfast::stack {
 
@@ -152,6 +153,8 @@ class Stack final : private net::FrameSink {
   bool parse_segment(const base::Packet& packet, const wire::Frame& frame, Arrived& out);
   void input_arp(const wire::Frame& frame);
   void input_icmp(const base::Packet& packet, const wire::Frame& frame, bool handed_over);
+  void input_discovery(const wire::Frame& frame, const wire::Icmp& message);
+  void share_neighbour(const Address& address, const base::MacAddress& mac);
   void answer_echo(const wire::Frame& frame, const wire::Icmp& request);
   void input_tcp_error(const base::Packet& packet, const net::TcpError& error, bool handed_over);
   // True when the packet is another worker's business and has been passed on or dropped.
@@ -170,7 +173,6 @@ class Stack final : private net::FrameSink {
   void drop_half_open(std::uint32_t index);
   void at_time_wait(std::uint32_t index, Arrived& arrived);
   void enter_time_wait(std::uint32_t index);
-  void end_time_wait(const table::TimeWaitRecord& record, std::uint32_t index);
   void half_open_timer(std::uint32_t index);
   void answer_with_reset(const Arrived& arrived);
 
@@ -206,6 +208,7 @@ class Stack final : private net::FrameSink {
   bool output_connection(std::uint32_t index);
   bool output_half_open(std::uint32_t index);
   void end_aborted(std::uint32_t index);
+  wire::IpFields ip_fields_of(const base::FlowKey& key, const base::Segment& segment) const;
   bool emit(const base::FlowKey& key, const base::Segment& segment, net::NeighbourId neighbour);
   // For answers without a connection: finds the way itself.
   bool emit_reply(const base::FlowKey& key, const base::Segment& segment);
@@ -242,7 +245,7 @@ class Stack final : private net::FrameSink {
 
   base::Slab<tcp::Tcb> connections_;
   base::Slab<tcp::HalfOpen> half_opens_;
-  table::TimeWaitQueue time_waits_;
+  TimeWaits time_waits_;
   table::FlowTable flows_;
   table::ListenerTable listeners_;
   base::MappedArray<Listener> listener_handlers_;

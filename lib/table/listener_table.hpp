@@ -2,9 +2,9 @@
 // ids, nothing of the listeners; the stack keeps those in an array of its own. One worker owns it:
 // listen() and stop_listening() change it, every SYN that matches no flow looks something up.
 //
-// A port's entry says at once whether anybody listens there: the listener for every address, and
-// how many there are for one address each. Only when there are such is the hash of exact endpoints
-// read.
+// A port's entry says at once whether anybody listens there: the listeners for every address and
+// for every IPv4 address, and how many there are for one address each. Only when there are such is
+// the hash of exact endpoints read.
 #pragma once
 
 #include <array>
@@ -31,13 +31,14 @@ class ListenerTable {
     return ports_.reserve(65'536) && listeners_.reserve(max) && exact_.reserve(exact_mask_ + 1);
   }
 
-  // The new listener's id, the lowest that is free: below `max`, and good until remove(). An
-  // unspecified address of either family means every address. `address_in_use`: the very same
-  // endpoint is there already. `too_many_listeners`: `max` are.
+  // The new listener's id, the lowest that is free: below `max`, and good until remove(). "::"
+  // means every address of both families (as on Linux with net.ipv6.bindv6only=0), "0.0.0.0" every
+  // IPv4 address. `address_in_use`: the very same endpoint is there already. `too_many_listeners`:
+  // `max` are.
   std::expected<std::uint16_t, Error> add(const Endpoint& local) {
     Port& port = ports_[local.port];
-    const bool is_any = local.address.is_unspecified();
-    if (is_any ? port.any != 0 : exact_id(local.address, local.port).has_value()) {
+    std::uint16_t* const any = any_of(port, local.address);
+    if (any != nullptr ? *any != 0 : exact_id(local.address, local.port).has_value()) {
       return std::unexpected(Error::address_in_use);
     }
     if (size_ == max_) return std::unexpected(Error::too_many_listeners);
@@ -45,8 +46,8 @@ class ListenerTable {
     while (listeners_[id].is_used) ++id;
     listeners_[id] = {.local = local, .is_used = true};
     ++size_;
-    if (is_any) {
-      port.any = static_cast<std::uint16_t>(id + 1);
+    if (any != nullptr) {
+      *any = static_cast<std::uint16_t>(id + 1);
     } else {
       ++port.exact_count;
       add_exact(id);
@@ -57,10 +58,10 @@ class ListenerTable {
   // False when nobody listens on exactly that endpoint.
   bool remove(const Endpoint& local) {
     Port& port = ports_[local.port];
-    if (local.address.is_unspecified()) {
-      if (port.any == 0) return false;
-      listeners_[port.any - 1U].is_used = false;
-      port.any = 0;
+    if (std::uint16_t* const any = any_of(port, local.address); any != nullptr) {
+      if (*any == 0) return false;
+      listeners_[*any - 1U].is_used = false;
+      *any = 0;
     } else {
       const std::optional<std::uint16_t> id = exact_id(local.address, local.port);
       if (!id) return false;
@@ -72,7 +73,8 @@ class ListenerTable {
     return true;
   }
 
-  // The listener for exactly this address, otherwise the one for every address.
+  // The listener for exactly this address, otherwise the one for every address of its family,
+  // otherwise the one for every address.
   std::optional<std::uint16_t> find(const Address& local, std::uint16_t port_number) const {
     const Port port = ports_[port_number];
     if (port.exact_count != 0) {
@@ -82,8 +84,9 @@ class ListenerTable {
         if (const auto id = exact_id(local, port_number)) return id;
       }
     }
-    if (port.any == 0) return std::nullopt;
-    return static_cast<std::uint16_t>(port.any - 1);
+    const std::uint16_t any = port.any_v4 != 0 && local.is_v4() ? port.any_v4 : port.any;
+    if (any == 0) return std::nullopt;
+    return static_cast<std::uint16_t>(any - 1);
   }
 
   std::uint16_t size() const { return size_; }
@@ -95,12 +98,18 @@ class ListenerTable {
     std::uint16_t any;          // id + 1; 0: nobody
     std::uint16_t exact;        // id + 1 of any one of those for one address
     std::uint16_t exact_count;  // how many there are
-    std::uint16_t unused;
+    std::uint16_t any_v4;       // like `any`, for every IPv4 address
   };
   struct Listener {
     Endpoint local;
     bool is_used = false;
   };
+
+  // Where a port keeps the listener for so many addresses; null when it is for one.
+  static std::uint16_t* any_of(Port& port, const Address& address) {
+    if (!address.is_unspecified()) return nullptr;
+    return address.is_v4() ? &port.any_v4 : &port.any;
+  }
 
   // Two words at a time, where Address's own comparison may go byte by byte.
   using Words = std::array<std::uint64_t, 2>;

@@ -1,6 +1,7 @@
-// TimeWaitQueue: the records of connections in TIME-WAIT, in the order in which their 2MSL ends. It
-// parses no segment and decides nothing about reuse: the stack finds a record through the flow
-// table, answers for it, restarts or erases it, and calls expire() once a poll.
+// TimeWaitQueue: the records of connections in TIME-WAIT, in the order in which their 2MSL ends;
+// one queue for each IP version, so that an IPv4 record pays for no IPv6 address. It parses no
+// segment and decides nothing about reuse: the stack finds a record through the flow table, answers
+// for it, restarts or erases it, and calls expire() once a poll.
 //
 // All of them wait equally long, so the order of expiry is the order of arrival: a FIFO, no timer
 // and no links. It is cut into chunks of 65,536 records; a chunk in which nobody lives is freed
@@ -15,9 +16,9 @@
 // repeats its FIN for ever to restart 2MSL takes none: restart() only writes the new deadline, and
 // a record that comes to its turn too early then moves to the tail (at most 2MSL late from there).
 //
-// Memory: 28 bytes a record, and 6.7 in a flow table that is full (64 bytes for 9.6 entries),
+// Memory: 28 bytes an IPv4 record, and 6.7 in a flow table that is full (64 bytes for 9.6 entries),
 // are 34.7 bytes: within the 40 that a TIME-WAIT may cost as long as the table is at least 56 %
-// used up.
+// used up. An IPv6 record has 52.
 #pragma once
 
 #include <cstddef>
@@ -27,13 +28,16 @@
 
 #include "base/assert.hpp"
 #include "base/mapped_array.hpp"
+#include "handfast/address.hpp"
 
 namespace handfast::table {
 
-// IPv4 only, host byte order. Milliseconds wrap after 6 days and are compared modulo 2^29.
-struct TimeWaitRecord {
-  std::uint32_t local = 0;
-  std::uint32_t remote = 0;
+// `Ip` is an IPv4 address in host byte order or an Address. Milliseconds wrap after 6 days and are
+// compared modulo 2^29.
+template <class Ip>
+struct BasicTimeWaitRecord {
+  Ip local{};
+  Ip remote{};
   std::uint16_t local_port = 0;
   std::uint16_t remote_port = 0;
   std::uint32_t snd_nxt = 0;
@@ -65,13 +69,18 @@ struct TimeWaitRecord {
   }
   bool is_restarted() const { return (deadline_and_flags & kRestarted) != 0; }
 };
+using TimeWaitRecord = BasicTimeWaitRecord<std::uint32_t>;
+using TimeWaitRecordV6 = BasicTimeWaitRecord<Address>;
 static_assert(sizeof(TimeWaitRecord) == 28);
+static_assert(sizeof(TimeWaitRecordV6) == 52);
 
-class TimeWaitQueue {
+template <class Record>
+class BasicTimeWaitQueue {
  public:
   static constexpr std::uint32_t kChunkRecords = 65'536;
-  // An index is below this: the flow table's references need two bits for the kind of record.
-  static constexpr std::uint32_t kIndexEnd = 1U << 30;
+  // An index is below this: the flow table's references need two bits for the kind of record, and
+  // one for the IP version.
+  static constexpr std::uint32_t kIndexEnd = 1U << 29;
 
   // Room for `capacity` live records; address space for twice as many places, memory only as they
   // are used. False when the system refuses or the indices do not suffice. Once only.
@@ -89,7 +98,7 @@ class TimeWaitQueue {
   // index, which is good until it is erased, expired or moved. Nothing when `capacity` live ones
   // are held or all places are taken: then drop_oldest(), or let the connection go without
   // TIME-WAIT.
-  std::optional<std::uint32_t> push(const TimeWaitRecord& record) {
+  std::optional<std::uint32_t> push(const Record& record) {
     if (size_ == capacity_) [[unlikely]]
       return std::nullopt;
     const std::uint32_t needed = kSpareForMoves + (tail_has_room() ? 0 : 1);
@@ -98,14 +107,14 @@ class TimeWaitQueue {
     return append(record);
   }
 
-  TimeWaitRecord& at(std::uint32_t index) { return records_[index]; }
-  const TimeWaitRecord& at(std::uint32_t index) const { return records_[index]; }
+  Record& at(std::uint32_t index) { return records_[index]; }
+  const Record& at(std::uint32_t index) const { return records_[index]; }
   void prefetch(std::uint32_t index) const { __builtin_prefetch(&records_[index], 1); }
 
   // The record ends before its time (RFC 6191 reuse, or a restart by erase and push).
   void erase(std::uint32_t index) {
     HANDFAST_DEBUG_ASSERT(records_[index].is_live());
-    records_[index].set(TimeWaitRecord::kLive, false);
+    records_[index].set(Record::kLive, false);
     --size_;
     const std::uint32_t chunk = index / kChunkRecords;
     if (--chunks_[chunk].live == 0) give_chunk(chunk);
@@ -115,7 +124,7 @@ class TimeWaitQueue {
   void restart(std::uint32_t index, std::uint32_t deadline_ms) {
     HANDFAST_DEBUG_ASSERT(records_[index].is_live());
     records_[index].set_deadline_ms(deadline_ms);
-    records_[index].set(TimeWaitRecord::kRestarted, true);
+    records_[index].set(Record::kRestarted, true);
   }
 
   // Calls `gone(index, record)` for each record whose 2MSL is over, after which its index is free,
@@ -127,9 +136,7 @@ class TimeWaitQueue {
   // For owners that never call restart().
   template <class Gone>
   std::size_t expire(std::uint32_t now_ms, Gone&& gone, std::size_t budget) {
-    const auto never = [](std::uint32_t, std::uint32_t, const TimeWaitRecord&) {
-      HANDFAST_ASSERT(false);
-    };
+    const auto never = [](std::uint32_t, std::uint32_t, const Record&) { HANDFAST_ASSERT(false); };
     return expire(now_ms, gone, never, budget);
   }
   // Cuts short the 2MSL of the record at the head. False when there is none.
@@ -140,7 +147,7 @@ class TimeWaitQueue {
   // expire() at that time always gets further. Modulo 2^29.
   std::optional<std::uint32_t> next_deadline_ms() const {
     if (size_ == 0) return std::nullopt;
-    const TimeWaitRecord& first = records_[head_index()];
+    const Record& first = records_[head_index()];
     return first.is_restarted() ? last_turn_ms_ : first.deadline_ms();
   }
 
@@ -157,7 +164,7 @@ class TimeWaitQueue {
         chunk = chunks_[chunk].next;
         place = 0;
       }
-      const TimeWaitRecord& record = records_[chunk * kChunkRecords + place];
+      const Record& record = records_[chunk * kChunkRecords + place];
       if (record.is_live()) visit(record);
     }
   }
@@ -198,11 +205,11 @@ class TimeWaitQueue {
     if (chunks_[chunk].live != 0) ++head_place_;
   }
 
-  std::uint32_t append(const TimeWaitRecord& record);
+  std::uint32_t append(const Record& record);
   void take_chunk();
   void give_chunk(std::uint32_t chunk);
 
-  base::MappedArray<TimeWaitRecord> records_;
+  base::MappedArray<Record> records_;
   base::MappedArray<Chunk> chunks_;
   std::uint32_t capacity_ = 0;
   std::uint32_t chunk_count_ = 0;
@@ -218,7 +225,8 @@ class TimeWaitQueue {
 };
 
 // Makes the chunk freed last, or one never used, the tail.
-inline void TimeWaitQueue::take_chunk() {
+template <class Record>
+void BasicTimeWaitQueue<Record>::take_chunk() {
   std::uint32_t chunk = free_chunk_;
   if (chunk != kNoChunk) {
     free_chunk_ = chunks_[chunk].next;
@@ -238,7 +246,8 @@ inline void TimeWaitQueue::take_chunk() {
   ++chunks_in_use_;
 }
 
-inline void TimeWaitQueue::give_chunk(std::uint32_t chunk) {
+template <class Record>
+void BasicTimeWaitQueue<Record>::give_chunk(std::uint32_t chunk) {
   const auto [next, previous, live] = chunks_[chunk];
   if (next == kNoChunk) {
     tail_chunk_ = previous;
@@ -257,29 +266,31 @@ inline void TimeWaitQueue::give_chunk(std::uint32_t chunk) {
   --chunks_in_use_;
 }
 
-inline std::uint32_t TimeWaitQueue::append(const TimeWaitRecord& record) {
+template <class Record>
+std::uint32_t BasicTimeWaitQueue<Record>::append(const Record& record) {
   if (size_ == 0) last_turn_ms_ = record.deadline_ms();
   if (!tail_has_room()) take_chunk();
   const std::uint32_t index = tail_chunk_ * kChunkRecords + tail_place_++;
-  TimeWaitRecord& held = records_[index];
+  Record& held = records_[index];
   held = record;
-  held.set(TimeWaitRecord::kLive, true);
-  held.set(TimeWaitRecord::kRestarted, false);
+  held.set(Record::kLive, true);
+  held.set(Record::kRestarted, false);
   ++chunks_[tail_chunk_].live;
   ++size_;
   return index;
 }
 
+template <class Record>
 template <class Gone, class Moved>
-std::size_t TimeWaitQueue::expire(std::uint32_t now_ms, Gone&& gone, Moved&& moved,
-                                  std::size_t budget) {
+std::size_t BasicTimeWaitQueue<Record>::expire(std::uint32_t now_ms, Gone&& gone, Moved&& moved,
+                                               std::size_t budget) {
   std::size_t expired = 0;
   while (size_ != 0) {
     skip_dead_head(budget);
     if (budget == 0) break;
     --budget;
     const std::uint32_t index = head_index();
-    const TimeWaitRecord record = records_[index];
+    const Record record = records_[index];
     if (record.is_over(now_ms)) {
       if (!record.is_restarted()) last_turn_ms_ = record.deadline_ms();
       gone(index, record);
@@ -296,8 +307,9 @@ std::size_t TimeWaitQueue::expire(std::uint32_t now_ms, Gone&& gone, Moved&& mov
   return expired;
 }
 
+template <class Record>
 template <class Gone>
-bool TimeWaitQueue::drop_oldest(Gone&& gone) {
+bool BasicTimeWaitQueue<Record>::drop_oldest(Gone&& gone) {
   if (size_ == 0) return false;
   std::size_t all = kChunkRecords;
   skip_dead_head(all);
@@ -306,5 +318,8 @@ bool TimeWaitQueue::drop_oldest(Gone&& gone) {
   remove_head();
   return true;
 }
+
+using TimeWaitQueue = BasicTimeWaitQueue<TimeWaitRecord>;
+using TimeWaitQueueV6 = BasicTimeWaitQueue<TimeWaitRecordV6>;
 
 }  // namespace handfast::table

@@ -87,22 +87,15 @@ inline void store_checksum(std::byte* at, std::uint16_t folded) {
 // Copies `from` to `to` (they must not overlap) and returns the sum of it, in one pass.
 std::uint64_t copy_and_sum(std::byte* to, Bytes from);
 
-// The pseudo-header of TCP over either IP version (RFC 9293 section 3.1, RFC 8200 section 8.1);
-// `length` is that of the TCP header and data in bytes. The ::ffff: before a mapped IPv4 address
-// is 0xffff, which is zero to this sum: so both versions are summed alike.
+// The pseudo-header of TCP and ICMPv6 over either IP version (RFC 9293 section 3.1, RFC 8200
+// section 8.1); `length` is that of what follows it in bytes. The ::ffff: before a mapped IPv4
+// address is 0xffff, which is zero to this sum: so both versions are summed alike.
 inline std::uint64_t pseudo_header_sum(const Address& source, const Address& destination,
                                        std::uint8_t protocol, std::uint32_t length) {
   using Words = std::array<std::uint64_t, 2>;
   const auto from = std::bit_cast<Words>(source.bytes());
   const auto to = std::bit_cast<Words>(destination.bytes());
   return reduce_sum(from[0]) + reduce_sum(from[1]) + reduce_sum(to[0]) + reduce_sum(to[1]) +
-         base::from_big_endian(std::uint32_t{protocol}) + base::from_big_endian(length);
-}
-
-// The same of two IPv4 addresses as numbers in host order.
-constexpr std::uint64_t pseudo_header_sum_v4(std::uint32_t source, std::uint32_t destination,
-                                             std::uint8_t protocol, std::uint32_t length) {
-  return std::uint64_t{base::from_big_endian(source)} + base::from_big_endian(destination) +
          base::from_big_endian(std::uint32_t{protocol}) + base::from_big_endian(length);
 }
 

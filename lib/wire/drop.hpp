@@ -26,6 +26,7 @@ namespace handfast::wire {
   X(ip_protocol) \
   X(not_for_us_l3) \
   X(icmp_malformed) \
+  X(discovery_malformed) \
   X(tcp_header) \
   X(tcp_checksum) \
   X(tcp_port) \

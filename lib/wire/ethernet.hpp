@@ -16,6 +16,7 @@ using base::MacAddress;
 
 inline constexpr std::uint16_t kEtherTypeIpv4 = 0x0800;
 inline constexpr std::uint16_t kEtherTypeArp = 0x0806;
+inline constexpr std::uint16_t kEtherTypeIpv6 = 0x86dd;
 inline constexpr std::uint16_t kEtherTypeVlan = 0x8100;
 inline constexpr MacAddress kBroadcastMac{0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
@@ -35,7 +36,7 @@ LinkHeader make_link_header(const MacAddress& destination, const MacAddress& sou
                             std::optional<std::uint16_t> vlan, std::uint16_t ethertype);
 
 // Writes the header and returns where the next one begins. All 18 bytes are stored whatever the
-// length, which is cheaper than asking: an IPv4 or ARP header always overwrites the rest.
+// length, which is cheaper than asking: an IP or ARP header always overwrites the rest.
 inline std::byte* emit_link(std::byte* at, const LinkHeader& header) {
   std::memcpy(at, header.bytes.data(), header.bytes.size());
   return at + header.length;

@@ -4,7 +4,8 @@
 #include <bit>
 
 #include "wire/checksum.hpp"
-#include "wire/ipv4.hpp"
+#include "wire/ip.hpp"
+#include "wire/ipv6.hpp"
 
 namespace handfast::wire {
 namespace {
@@ -136,6 +137,8 @@ Drop parse_frame(const base::Packet& packet, const LinkFilter& filter, Frame& ou
   switch (ethertype) {
     case kEtherTypeIpv4:
       return parse_ipv4(rest, out);
+    case kEtherTypeIpv6:
+      return parse_ipv6(rest, out);
     case kEtherTypeArp:
       return parse_arp_frame(rest, out);
     default:

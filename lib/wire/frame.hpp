@@ -16,19 +16,19 @@ namespace handfast::wire {
 
 using base::Bytes;
 
-enum class FrameKind : std::uint8_t { arp, icmp, tcp };
+enum class FrameKind : std::uint8_t { arp, icmp, icmpv6, tcp };
 
 struct Frame {
   FrameKind kind;
   bool link_broadcast;          // the destination MAC address was broadcast or multicast
   std::uint8_t tos;             // DSCP and ECN
-  std::uint8_t hop_limit;       // TTL
+  std::uint8_t hop_limit;       // TTL of IPv4
   std::uint8_t checksum_flags;  // the packet's PacketFlag bits
   MacAddress source_mac;
   Address source;  // unspecified for ARP, as is `destination`
   Address destination;
-  // The ARP body, ICMP message or TCP segment: just what IP's total length says, without
-  // Ethernet's padding. Points into the packet.
+  // The ARP body, ICMP message or TCP segment: just what IP's length says, behind
+  // options and extension headers and without Ethernet's padding. Points into the packet.
   Bytes payload;
 };
 
@@ -41,8 +41,8 @@ struct LinkFilter {
 
 // Fills `out` from the packet's bytes, or says why the frame is to be dropped (`out` is then
 // unspecified). A tag with VLAN identifier 0 counts as none (IEEE 802.1Q priority tag). IPv4
-// options are checked and otherwise ignored (RFC 9293 MUST-50); fragments are refused. Cost: no
-// allocation, one read of the headers.
+// options are checked and otherwise ignored (RFC 9293 MUST-50), IPv6 extension headers as
+// parse_ipv6 says; fragments are refused. Cost: no allocation, one read of the headers.
 Drop parse_frame(const base::Packet& packet, const LinkFilter& filter, Frame& out);
 
 }  // namespace handfast::wire

@@ -1,6 +1,7 @@
 #include "wire/icmp.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "wire/checksum.hpp"
 
@@ -10,26 +11,57 @@ namespace {
 using base::load_be16;
 using base::load_be32;
 
-constexpr std::size_t kIpv4PacketMax = 65'535;
+constexpr std::size_t kIpPayloadMax = 65'535 - kIpv4HeaderSize;
+constexpr std::size_t kQuotedMin = 8;  // RFC 792: at least 64 bits of the original data
 
 bool is_error(std::uint8_t type) {
   return type == kIcmpDestinationUnreachable || type == kIcmpSourceQuench ||
          type == kIcmpTimeExceeded || type == kIcmpParameterProblem;
 }
 
-}  // namespace
+bool is_error_v6(std::uint8_t type) {
+  return type == kIcmpv6DestinationUnreachable || type == kIcmpv6PacketTooBig ||
+         type == kIcmpv6TimeExceeded || type == kIcmpv6ParameterProblem;
+}
 
-Drop parse_icmp(base::Bytes message, Icmp& out) {
-  if (message.size() < kIcmpHeaderSize || fold(sum(message)) != 0) return Drop::icmp_malformed;
+void take_message(base::Bytes message, Icmp& out) {
   out.type = std::to_integer<std::uint8_t>(message[0]);
   out.code = std::to_integer<std::uint8_t>(message[1]);
   out.rest = load_be32(message.data() + 4);
   out.body = message.subspan(kIcmpHeaderSize);
+}
+
+QuotedTcp quoted_of(const Address& source, const Address& destination, const std::byte* tcp) {
+  return {.source = source,
+          .destination = destination,
+          .source_port = load_be16(tcp),
+          .destination_port = load_be16(tcp + 2),
+          .seq = base::Seq{load_be32(tcp + 4)}};
+}
+
+Address load_address(const std::byte* at) {
+  return Address::from_bytes(load_native<std::array<std::uint8_t, 16>>(at));
+}
+
+}  // namespace
+
+Drop parse_icmp(base::Bytes message, Icmp& out) {
+  if (message.size() < kIcmpHeaderSize || fold(sum(message)) != 0) return Drop::icmp_malformed;
+  take_message(message, out);
+  return Drop::none;
+}
+
+Drop parse_icmpv6(const Frame& frame, Icmp& out) {
+  const base::Bytes message = frame.payload;
+  if (message.size() < kIcmpHeaderSize) return Drop::icmp_malformed;
+  const std::uint64_t pseudo = pseudo_header_sum(frame.source, frame.destination, kProtocolIcmpv6,
+                                                 static_cast<std::uint32_t>(message.size()));
+  if (fold(sum(message, pseudo)) != 0) return Drop::icmp_malformed;
+  take_message(message, out);
   return Drop::none;
 }
 
 std::optional<QuotedTcp> parse_quoted_tcp(const Icmp& icmp) {
-  constexpr std::size_t kQuotedMin = 8;  // RFC 792: at least 64 bits of the original data
   constexpr std::uint16_t kFragmentOffset = 0x1fff;
   if (!is_error(icmp.type) || icmp.body.size() < kIpv4HeaderSize) return std::nullopt;
   const std::byte* const ip = icmp.body.data();
@@ -45,33 +77,41 @@ std::optional<QuotedTcp> parse_quoted_tcp(const Icmp& icmp) {
       std::to_integer<std::uint8_t>(ip[9]) != kProtocolTcp) {
     return std::nullopt;
   }
-  const std::byte* const tcp = ip + header_length;
-  return QuotedTcp{
-      .source = Address::v4(load_be32(ip + 12)),
-      .destination = Address::v4(load_be32(ip + 16)),
-      .source_port = load_be16(tcp),
-      .destination_port = load_be16(tcp + 2),
-      .seq = base::Seq{load_be32(tcp + 4)},
-  };
+  return quoted_of(Address::v4(load_be32(ip + 12)), Address::v4(load_be32(ip + 16)),
+                   ip + header_length);
 }
 
-std::uint32_t emit_echo_reply(std::byte* at, const LinkHeader& link, const Ipv4Fields& ip,
-                              const Icmp& request, std::size_t room) {
-  const std::size_t headers = link.length + kIpv4HeaderSize + kIcmpHeaderSize;
-  if (room < headers) return 0;
-  const std::size_t data_max =
-      std::min(room - headers, kIpv4PacketMax - kIpv4HeaderSize - kIcmpHeaderSize);
-  const base::Bytes data = request.body.first(std::min(request.body.size(), data_max));
-  const std::size_t message_length = kIcmpHeaderSize + data.size();
+std::optional<QuotedTcp> parse_quoted_tcp_v6(const Icmp& icmp) {
+  if (!is_error_v6(icmp.type) || icmp.body.size() < kIpv6HeaderSize + kQuotedMin) {
+    return std::nullopt;
+  }
+  const std::byte* const ip = icmp.body.data();
+  if (std::to_integer<unsigned>(ip[0]) >> 4 != 6 || load_be16(ip + 4) < kQuotedMin ||
+      std::to_integer<std::uint8_t>(ip[6]) != kProtocolTcp) {
+    return std::nullopt;
+  }
+  return quoted_of(load_address(ip + 8), load_address(ip + 24), ip + kIpv6HeaderSize);
+}
 
-  std::byte* const message =
-      emit_ipv4_for(kProtocolIcmp, emit_link(at, link), ip,
-                    static_cast<std::uint16_t>(kIpv4HeaderSize + message_length));
-  WordWriter header(message);
-  header.put(std::uint32_t{kIcmpEchoReply} << 24);
+std::uint32_t emit_echo_reply(std::byte* at, const LinkHeader& link, const IpFields& ip,
+                              const Icmp& request, std::size_t room) {
+  const std::size_t headers = link.length + ip_header_length(ip) + kIcmpHeaderSize;
+  if (room < headers) return 0;
+  const std::size_t data_max = std::min(room - headers, kIpPayloadMax - kIcmpHeaderSize);
+  const base::Bytes data = request.body.first(std::min(request.body.size(), data_max));
+  const auto length = static_cast<std::uint32_t>(kIcmpHeaderSize + data.size());
+
+  const bool is_ipv4 = is_v4(ip);
+  const std::uint8_t protocol = is_ipv4 ? kProtocolIcmp : kProtocolIcmpv6;
+  const auto type = static_cast<std::uint32_t>(is_ipv4 ? +kIcmpEchoReply : +kIcmpv6EchoReply);
+  const std::uint64_t pseudo =
+      is_ipv4 ? 0 : pseudo_header_sum(ip.source, ip.destination, protocol, length);
+  std::byte* const message = emit_ip(emit_link(at, link), protocol, ip, length);
+  WordWriter header(message, pseudo);
+  header.put(type << 24);
   header.put(request.rest);
   store_checksum(message + 2, fold(header.sum() + copy_and_sum(header.at(), data)));
-  return static_cast<std::uint32_t>(link.length + kIpv4HeaderSize + message_length);
+  return static_cast<std::uint32_t>(headers + data.size());
 }
 
 }  // namespace handfast::wire

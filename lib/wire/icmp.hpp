@@ -1,5 +1,6 @@
-// ICMP for IPv4 (RFC 792): messages as a checked view, what an error message quotes of a TCP
-// segment of ours, and the echo reply. Whether an error is believed is not decided here.
+// ICMP for IPv4 (RFC 792) and IPv6 (RFC 4443): messages as a checked view, what an error message
+// quotes of a TCP segment of ours, and the echo reply. Whether an error is believed is not decided
+// here.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +11,8 @@
 #include "handfast/address.hpp"
 #include "wire/drop.hpp"
 #include "wire/ethernet.hpp"
-#include "wire/ipv4.hpp"
+#include "wire/frame.hpp"
+#include "wire/ip.hpp"
 
 namespace handfast::wire {
 
@@ -25,6 +27,25 @@ enum IcmpType : std::uint8_t {
   kIcmpParameterProblem = 12,
 };
 
+enum Icmpv6Type : std::uint8_t {
+  kIcmpv6DestinationUnreachable = 1,
+  kIcmpv6PacketTooBig = 2,
+  kIcmpv6TimeExceeded = 3,
+  kIcmpv6ParameterProblem = 4,
+  kIcmpv6EchoRequest = 128,
+  kIcmpv6EchoReply = 129,
+  kIcmpv6RouterSolicitation = 133,
+  kIcmpv6RouterAdvertisement = 134,
+  kIcmpv6NeighbourSolicitation = 135,
+  kIcmpv6NeighbourAdvertisement = 136,
+  kIcmpv6Redirect = 137,
+};
+
+// The messages of RFC 4861.
+constexpr bool is_neighbour_discovery(std::uint8_t icmpv6_type) {
+  return icmpv6_type >= kIcmpv6RouterSolicitation && icmpv6_type <= kIcmpv6Redirect;
+}
+
 struct Icmp {
   std::uint8_t type = 0;
   std::uint8_t code = 0;
@@ -34,6 +55,8 @@ struct Icmp {
 
 // Reads a Frame's payload; the checksum is always verified.
 Drop parse_icmp(base::Bytes message, Icmp& out);
+// The same for ICMPv6, whose checksum covers the frame's addresses too (RFC 4443 section 2.3).
+Drop parse_icmpv6(const Frame& frame, Icmp& out);
 
 // The segment an error message is about, as we sent it: source is our side.
 struct QuotedTcp {
@@ -48,12 +71,16 @@ struct QuotedTcp {
 // Parameter Problem) that quotes a well-formed IPv4 header and at least the first 8 bytes of
 // a TCP segment.
 std::optional<QuotedTcp> parse_quoted_tcp(const Icmp& icmp);
+// The same for ICMPv6's (Destination Unreachable, Packet Too Big, Time Exceeded, Parameter
+// Problem). A quote with extension headers is none of ours: we send none.
+std::optional<QuotedTcp> parse_quoted_tcp_v6(const Icmp& icmp);
 
-// Writes the whole frame of the answer to `request`; returns its length. `room` is how many bytes
+// Writes the whole frame of the answer to `request`, ICMP or ICMPv6 as the addresses are; returns
+// its length. `room` is how many bytes
 // there are at `at`; data beyond it is cut off (RFC 1122 section 3.2.2.6), and without room for the
-// headers nothing is written and 0 returned. `ip.protocol` is ignored. The request's body must not
+// headers nothing is written and 0 returned. The request's body must not
 // overlap `at`.
-std::uint32_t emit_echo_reply(std::byte* at, const LinkHeader& link, const Ipv4Fields& ip,
+std::uint32_t emit_echo_reply(std::byte* at, const LinkHeader& link, const IpFields& ip,
                               const Icmp& request, std::size_t room);
 
 }  // namespace handfast::wire

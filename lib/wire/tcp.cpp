@@ -137,13 +137,13 @@ void emit_options(WordWriter& out, const TcpOptions& options) {
   }
 }
 
-void set_offloads(base::Packet& packet, const TcpEmit& emit, std::uint32_t header_length) {
-  packet.flags =
-      static_cast<std::uint8_t>((emit.offload_ip_checksum ? base::kOffloadIpChecksum : 0) |
-                                (emit.offload_tcp_checksum ? base::kOffloadL4Checksum : 0));
+void set_offloads(base::Packet& packet, const TcpEmit& emit) {
+  packet.flags = static_cast<std::uint8_t>(
+      (emit.offload_ip_checksum && is_v4(emit.ip) ? base::kOffloadIpChecksum : 0) |
+      (emit.offload_tcp_checksum ? base::kOffloadL4Checksum : 0));
   packet.l2_length = emit.link.length;
-  packet.l3_length = kIpv4HeaderSize;
-  packet.l4_length = static_cast<std::uint8_t>(header_length);
+  packet.l3_length = static_cast<std::uint8_t>(ip_header_length(emit.ip));
+  packet.l4_length = static_cast<std::uint8_t>(tcp_header_length(emit.segment.options));
 }
 
 }  // namespace
@@ -178,16 +178,16 @@ Drop parse_tcp(base::Bytes segment, const Frame& frame, TcpPorts& ports, Segment
   return Drop::none;
 }
 
-void emit_tcp(base::Packet& packet, const TcpEmit& emit) {
+void emit_headers(std::byte* first, const TcpEmit& emit, std::uint32_t text_length,
+                  std::uint64_t text_sum) {
   const Segment& segment = emit.segment;
   const std::uint32_t header_length = tcp_header_length(segment.options);
-  const auto tcp_length = header_length + static_cast<std::uint32_t>(segment.payload.size());
-  std::byte* const tcp = emit_ipv4_for(kProtocolTcp, emit_link(packet.data, emit.link), emit.ip,
-                                       static_cast<std::uint16_t>(kIpv4HeaderSize + tcp_length),
-                                       emit.offload_ip_checksum);
+  const std::uint32_t tcp_length = header_length + text_length;
+  std::byte* const tcp = emit_ip(emit_link(first, emit.link), kProtocolTcp, emit.ip, tcp_length,
+                                 emit.offload_ip_checksum);
 
-  const std::uint64_t pseudo = pseudo_header_sum_v4(
-      emit.ip.source.v4_value(), emit.ip.destination.v4_value(), kProtocolTcp, tcp_length);
+  const std::uint64_t pseudo = pseudo_header_sum(emit.ip.source, emit.ip.destination, kProtocolTcp,
+                                                 emit.segment_size == 0 ? tcp_length : 0);
   WordWriter header(tcp, pseudo);
   header.put(std::uint32_t{emit.ports.source} << 16 | emit.ports.destination);
   header.put(segment.seq.raw());
@@ -197,16 +197,24 @@ void emit_tcp(base::Packet& packet, const TcpEmit& emit) {
   if (header_length != kTcpHeaderSize) emit_options(header, segment.options);
 
   // For a device to finish, the field holds the pseudo-header's sum, not complemented.
-  if (emit.offload_tcp_checksum) {
-    if (!segment.payload.empty()) {
-      std::memcpy(header.at(), segment.payload.data(), segment.payload.size());
-    }
-    store_checksum(tcp + 16, static_cast<std::uint16_t>(~fold(pseudo)));
-  } else {
-    store_checksum(tcp + 16, fold(header.sum() + copy_and_sum(header.at(), segment.payload)));
+  store_checksum(tcp + 16, emit.offload_tcp_checksum ? static_cast<std::uint16_t>(~fold(pseudo))
+                                                     : fold(header.sum() + text_sum));
+}
+
+void emit_tcp(base::Packet& packet, const TcpEmit& emit) {
+  const Bytes text = emit.segment.payload;
+  const std::uint32_t headers = headers_length(emit);
+  std::byte* const at = packet.data + headers;
+  std::uint64_t text_sum = 0;
+  if (!emit.offload_tcp_checksum) {
+    text_sum = copy_and_sum(at, text);
+  } else if (!text.empty()) {
+    std::memcpy(at, text.data(), text.size());
   }
-  set_offloads(packet, emit, header_length);
-  packet.length = static_cast<std::uint32_t>(emit.link.length + kIpv4HeaderSize + tcp_length);
+  const auto text_length = static_cast<std::uint32_t>(text.size());
+  emit_headers(packet.data, emit, text_length, text_sum);
+  set_offloads(packet, emit);
+  packet.length = headers + text_length;
 }
 
 }  // namespace handfast::wire

@@ -1,6 +1,7 @@
 // TCP segments between bytes and values (RFC 9293 section 3.1): header, options, checksum. It knows
 // formats only; what a segment means is lib/tcp's. The stack calls parse_tcp for each Frame of
-// kind tcp and emit_tcp for each segment that lib/tcp plans.
+// kind tcp, and for each segment that lib/tcp plans emit_headers in front of text that lies
+// in place, or emit_tcp to copy it.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +12,7 @@
 #include "wire/drop.hpp"
 #include "wire/ethernet.hpp"
 #include "wire/frame.hpp"
-#include "wire/ipv4.hpp"
+#include "wire/ip.hpp"
 
 namespace handfast::wire {
 
@@ -36,11 +37,13 @@ struct TcpPorts {
 Drop parse_tcp(base::Bytes segment, const Frame& frame, TcpPorts& ports, base::Segment& out);
 
 struct TcpEmit {
-  const LinkHeader& link;
-  Ipv4Fields ip;  // `protocol` is ignored
+  const LinkHeader& link;  // with the EtherType of the addresses' family
+  IpFields ip;
   TcpPorts ports;
   const base::Segment& segment;
-  bool offload_ip_checksum = false;
+  // The device is to cut the text into segments of so many bytes (TSO); 0: it is one segment.
+  std::uint16_t segment_size = 0;
+  bool offload_ip_checksum = false;  // of IPv4
   bool offload_tcp_checksum = false;
 };
 
@@ -67,7 +70,7 @@ inline std::uint32_t fixed_options_length(const base::TcpOptions& options) {
   return length;
 }
 
-// Bytes of the TCP header that emit_tcp writes for these options: 20 to 60.
+// Bytes of the TCP header that is written for these options: 20 to 60.
 inline std::uint32_t tcp_header_length(const base::TcpOptions& options) {
   if (options.present == 0 && options.sack_count == 0) return kTcpHeaderSize;
   const std::uint32_t fixed = fixed_options_length(options);
@@ -75,11 +78,25 @@ inline std::uint32_t tcp_header_length(const base::TcpOptions& options) {
   return kTcpHeaderSize + fixed + (blocks == 0 ? 0 : 4 + 8 * blocks);
 }
 
-// Writes the whole frame (Ethernet, IPv4, TCP, a copy of the payload) at `packet.data` and sets the
-// packet's length, flags and, with an offload, header lengths. The caller has made sure of the
-// room: link.length + 20 + tcp_header_length() + payload, at most 65535 bytes from the IPv4 header
-// on. Options are written whatever the flags: leaving MSS out of a segment without SYN is the
-// caller's. SACK blocks beyond those that fit are left out. Cost: O(payload), no allocation.
+// Bytes of link, IP and TCP header together, with these options.
+inline std::uint32_t headers_length(const TcpEmit& emit) {
+  return emit.link.length + ip_header_length(emit.ip) + tcp_header_length(emit.segment.options);
+}
+
+// Writes the headers of a segment with `text_length` bytes of text, from `first` to `first` +
+// headers_length(); the text follows them at once or in packets chained behind. `segment.payload`
+// is not looked at. `text_sum` is the text's partial sum(), and means nothing with
+// `offload_tcp_checksum`: then the checksum field holds the pseudo-header's sum, not complemented,
+// and with `segment_size` that of a pseudo-header of length 0 (what rte_ipv4_phdr_cksum makes for
+// TSO). Options are written whatever the flags: leaving MSS out of a segment without SYN is the
+// caller's. SACK blocks beyond those that fit are left out. Cost: the headers, no allocation.
+void emit_headers(std::byte* first, const TcpEmit& emit, std::uint32_t text_length,
+                  std::uint64_t text_sum);
+
+// Writes the whole frame (headers and a copy of the payload) at `packet.data` and sets the packet's
+// length, flags and, with an offload, header lengths. The caller has made sure of the room:
+// headers_length() + payload, at most 65,535 bytes from the IP header on. Cost: O(payload), no
+// allocation.
 void emit_tcp(base::Packet& packet, const TcpEmit& emit);
 
 }  // namespace handfast::wire

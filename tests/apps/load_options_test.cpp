@@ -86,6 +86,20 @@ TEST(LoadOptions, ReadsThemAll) {
   EXPECT_EQ(options->eal, std::vector<std::string>{"--no-pci"});
 }
 
+TEST(LoadOptions, AStreamWithALengthNeedsNoTime) {
+  const auto options = parse({"stream", "--bytes", "100M", "--congestion", "new_reno"});
+  ASSERT_TRUE(options) << options.error().text;
+  EXPECT_EQ(options->bytes, 100'000'000U);
+  EXPECT_FALSE(options->duration);
+  const Plan plan = make_plan(*options, 1 << 30);
+  EXPECT_EQ(plan.client.stream_bytes, 100'000'000U);
+  EXPECT_EQ(plan.server.stream_bytes, 100'000'000U);
+  for (const PortConfig& port : plan.runtime.ports) {
+    EXPECT_EQ(port.stack.congestion_control, CongestionControl::new_reno);
+  }
+  EXPECT_EQ(make_plan(*parse({"stream"}), 1 << 30).client.stream_bytes, kEndless);
+}
+
 TEST(LoadOptions, HelpIsNotARefusal) {
   const auto options = parse({"--help"});
   ASSERT_FALSE(options);
@@ -120,6 +134,7 @@ TEST(LoadOptions, ContradictionsAreRefused) {
   EXPECT_REFUSED("--close rst and --textbook", "--close", "rst", "--textbook");
   EXPECT_REFUSED("--connections means nothing to stream", "stream", "--connections", "5");
   EXPECT_REFUSED("--rate means nothing to stream", "stream", "--rate", "5");
+  EXPECT_REFUSED("--bytes means nothing to request", "request", "--bytes", "5M");
   EXPECT_REFUSED("--workers 4 is more", "--workers", "4", "--connections", "3");
   EXPECT_REFUSED("--workers 2 is more", "stream", "--workers", "2");
   EXPECT_REFUSED("--max-time-wait 10 has no room", "hold", "--max-time-wait", "10");

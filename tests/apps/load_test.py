@@ -5,6 +5,7 @@
 No speed is asserted: a run of a few thousand connections may take as long as it likes.
 """
 
+import hashlib
 import json
 import signal
 import struct
@@ -110,6 +111,23 @@ class Modes(unittest.TestCase):
         for one, other in (("client", "server"), ("server", "client")):
             self.assertEqual(report[one]["counters"]["payload_bytes_sent"],
                              report[other]["bytes_received"])
+
+    def test_streams_with_a_length_arrive_exact(self):
+        block, word = bytearray(), 1
+        for _ in range(65_537):
+            word = (word * 1_664_525 + 1_013_904_223) % 2**32
+            block.append(word >> 24)
+        size = 20_000_000
+        sent = (bytes(block) * (size // len(block) + 1))[:size]
+        report, _ = report_of("stream", "--bytes", str(size), "--direction", "both",
+                              "--concurrency", "2", "--congestion", "new_reno")
+        self.check_closes(report, 2)
+        self.assertEqual(len(report["transfers"]), 2)
+        for transfer in report["transfers"]:
+            self.assertEqual(transfer["bytes_sent"], size)
+            self.assertEqual(transfer["bytes_received"], size)
+            self.assertEqual(transfer["sha256"], hashlib.sha256(sent).hexdigest())
+        self.assertEqual(report["server"]["bytes_received"], 2 * size)
 
     def test_hold(self):
         report, _ = report_of("hold", "--connections", "2000", "--rate", "10k", "--duration", "1s")

@@ -45,6 +45,16 @@ TEST(ServeOptions, ReadsThemAll) {
   EXPECT_EQ(config.eal, std::vector<std::string>{"--vdev=net_tap0"});
 }
 
+TEST(ServeOptions, StreamsHaveALengthAndACongestionControl) {
+  const auto options = parse({"--listen", "source:9", "--port", "p", "--address", "198.18.0.1/24",
+                              "--bytes", "5M", "--congestion", "new_reno"});
+  ASSERT_TRUE(options) << options.error().text;
+  EXPECT_EQ(options->bytes, 5'000'000U);
+  EXPECT_EQ(runtime_config(*options).ports.front().stack.congestion_control,
+            CongestionControl::new_reno);
+  EXPECT_REFUSED("'reno' is none of new_reno, cubic", "--congestion", "reno");
+}
+
 TEST(ServeOptions, AnEchoOwesAtMostASendBuffer) {
   const auto echo = parse({"--listen", "echo:7", "--port", "p", "--address", "198.18.0.1/24"});
   EXPECT_EQ(runtime_config(*echo).ports.front().stack.send_buffer, 64U * 1024);
@@ -53,8 +63,8 @@ TEST(ServeOptions, AnEchoOwesAtMostASendBuffer) {
 }
 
 TEST(ServeOptions, EveryServiceHasAName) {
-  for (const char* const name :
-       {"echo", "discard", "chargen", "http", "close-first", "shut-first", "abort-first"}) {
+  for (const char* const name : {"echo", "discard", "chargen", "http", "sink", "source",
+                                 "close-first", "shut-first", "abort-first"}) {
     const auto listen = parse_listen(std::string(name) + ":9");
     ASSERT_TRUE(listen) << name;
     EXPECT_EQ(to_string(listen->service), name);

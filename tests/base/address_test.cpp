@@ -93,6 +93,10 @@ TEST(Address, KnowsItsKind) {
   EXPECT_FALSE(address("255.255.255.254").is_limited_broadcast());
   EXPECT_TRUE(address("127.255.0.1").is_loopback());
   EXPECT_TRUE(address("::1").is_loopback());
+  EXPECT_TRUE(address("fe80::1").is_link_local());
+  EXPECT_TRUE(address("febf::1").is_link_local());
+  EXPECT_FALSE(address("fec0::1").is_link_local());
+  EXPECT_FALSE(address("2001:db8::fe80").is_link_local());
   EXPECT_FALSE(address("128.0.0.1").is_loopback());
 }
 

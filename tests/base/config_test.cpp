@@ -49,7 +49,7 @@ TEST(Config, AddressesMustBeAHosts) {
                   ", but must be a unicast address that a host can have");
   }
   EXPECT_EQ(complaint([](StackConfig& c) { c.interface.addresses.push_back(prefix("::1/64")); }),
-            "interface.addresses is ::1/64, but must be IPv4: IPv6 is not spoken yet");
+            "interface.addresses is ::1, but must be a unicast address that a host can have");
   EXPECT_EQ(complaint([](StackConfig& c) { c.interface.addresses[0].length = 33; }),
             "interface.addresses is 198.18.0.1/33, but must be at most 32 bits long");
   EXPECT_EQ(
@@ -57,6 +57,56 @@ TEST(Config, AddressesMustBeAHosts) {
       "interface.addresses is 198.19.255.255/15, but must be other than its network's broadcast "
       "address");
   EXPECT_EQ(complaint([](StackConfig& c) { c.interface.addresses = {prefix("10.0.0.1/31")}; }), "");
+}
+
+TEST(Config, AddressesMayBeOfBothFamilies) {
+  const auto with = [](std::string_view text, std::uint8_t length) {
+    return complaint([&](StackConfig& c) {
+      c.interface.addresses.push_back({address(text), length});
+    });
+  };
+  EXPECT_EQ(with("2001:db8::1", 64), "");
+  EXPECT_EQ(with("fe80::1", 128), "");
+  EXPECT_NE(with("ff02::1", 64), "");
+  EXPECT_EQ(with("2001:db8::1", 129),
+            "interface.addresses is 2001:db8::1/129, but must be at most 128 bits long");
+  EXPECT_EQ(complaint([](StackConfig& c) {
+              c.interface.addresses = {prefix("2001:db8::1/64")};
+              c.interface.owned_ranges = {prefix("2001:db8:1::/48")};
+            }),
+            "");
+}
+
+TEST(Config, Ipv6NeedsItsSmallestMtu) {
+  const auto with_mtu = [](std::uint16_t mtu) {
+    return complaint([&](StackConfig& c) {
+      c.interface.addresses.push_back(prefix("2001:db8::1/64"));
+      c.interface.mtu = mtu;
+    });
+  };
+  EXPECT_EQ(with_mtu(1280), "");
+  EXPECT_EQ(with_mtu(1279), "interface.mtu is 1279, but must be 1280 to 9000");
+}
+
+TEST(Config, EachFamilyHasItsGateway) {
+  const auto with = [](const std::function<void(InterfaceConfig&)>& change) {
+    return complaint([&](StackConfig& c) {
+      c.interface.addresses.push_back(prefix("2001:db8::1/64"));
+      change(c.interface);
+    });
+  };
+  EXPECT_EQ(with([](auto& i) { i.gateway6 = address("2001:db8::fe"); }), "");
+  EXPECT_EQ(with([](auto& i) { i.gateway6 = address("fe80::fe"); }), "");
+  EXPECT_EQ(with([](auto& i) { i.gateway6 = address("198.18.0.2"); }),
+            "interface.gateway6 is 198.18.0.2, but must be IPv6: interface.gateway is for IPv4");
+  EXPECT_EQ(with([](auto& i) { i.gateway = address("2001:db8::fe"); }),
+            "interface.gateway is 2001:db8::fe, but must be IPv4: interface.gateway6 is for IPv6");
+  EXPECT_NE(with([](auto& i) { i.gateway6 = address("2001:db9::fe"); }), "");
+  EXPECT_EQ(with([](auto& i) {
+              i.routes = {{prefix("10.0.0.0/8"), address("2001:db8::fe")}};
+            }),
+            "the gateway of a route in interface.routes is 2001:db8::fe, but must be of the same "
+            "IP version as 10.0.0.0/8");
 }
 
 TEST(Config, OwnedRangesMustBeUnicast) {
@@ -100,6 +150,9 @@ TEST(Config, NumbersOfTheInterfaceHaveRanges) {
   EXPECT_NE(complaint([](StackConfig& c) { c.interface.vlan = 0; }), "");
   EXPECT_EQ(complaint([](StackConfig& c) { c.interface.vlan = 4094; }), "");
   EXPECT_NE(complaint([](StackConfig& c) { c.interface.hop_limit = 0; }), "");
+  EXPECT_EQ(complaint([](StackConfig& c) { c.interface.dscp = 63; }), "");
+  EXPECT_EQ(complaint([](StackConfig& c) { c.interface.dscp = 64; }),
+            "interface.dscp is 64, but must be 0 to 63");
 }
 
 TEST(Config, TablesMustHoldSomething) {

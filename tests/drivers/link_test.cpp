@@ -70,7 +70,7 @@ TEST(SimPoolDeathTest, RefusesAPacketGivenBackTwice) {
   base::Packet packet;
   ASSERT_EQ(pool.allocate({&packet, 1}), 1u);
   pool.free({&packet, 1});
-  EXPECT_DEATH(pool.free({&packet, 1}), "is_out");
+  EXPECT_DEATH(pool.free({&packet, 1}), "owners > 0");
 }
 
 #ifdef __SANITIZE_ADDRESS__

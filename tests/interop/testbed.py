@@ -28,7 +28,6 @@ SOURCES = "198.18.0.0/16"  # more addresses of Handfast's, for load
 LINK = "hf0"  # Linux's interface
 KINDS = ("af_packet", "tap")
 SKIPPED = 77  # Meson's exit code for a skipped test
-PROGRAMS = ("handfast-load", "handfast-serve", "kernel-serve")
 TOOLS = ("ip", "ethtool", "curl", "wrk", "tcpdump", "nstat", "ss")
 
 
@@ -151,13 +150,16 @@ class Testbed:
         run("ip", "-n", self.linux, "link", "set", LINK, "up")
         run("ip", "-n", self.linux, "route", "add", SOURCES, "via", HANDFAST)
 
+    def all_namespaces(self):
+        return {self.linux, self.ours}
+
     def _remove(self, show=False):
         for process in self.processes:
             self.stop(process)
         if show:
             for name, file in self.outputs:
                 print(f"--- {name} said:\n{file.read_text()}")
-        for namespace in {self.linux, self.ours}:
+        for namespace in self.all_namespaces():
             remove_namespace(namespace)
         if self.folder:
             shutil.rmtree(self.folder, ignore_errors=True)

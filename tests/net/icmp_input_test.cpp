@@ -20,8 +20,8 @@ class IcmpInputTest : public testing::Test {
 
   // What a router quotes of a segment from `source` to the peer: 198.18.0.1:4660 to port 80.
   void quote(const Address& source, std::uint8_t protocol) {
-    std::byte* tcp = wire::emit_ipv4(
-        quoted_.data(), {.source = source, .destination = kPeer, .protocol = protocol}, 40);
+    std::byte* tcp =
+        wire::emit_ip(quoted_.data(), protocol, {.source = source, .destination = kPeer}, 20);
     base::store_be16(tcp, 0x1234);
     base::store_be16(tcp + 2, 80);
     base::store_be32(tcp + 4, 0xfffffff0);
@@ -143,6 +143,105 @@ TEST_F(IcmpInputTest, EchoHasARate) {
   EXPECT_EQ(answered(2 * kEchoBurstMax), kEchoPerSecondMax / 100);
   now_ = now_ + 10s;
   EXPECT_EQ(answered(2 * kEchoBurstMax), kEchoBurstMax);
+}
+
+// The same of ICMPv6.
+class Icmpv6InputTest : public testing::Test {
+ protected:
+  Icmpv6InputTest() { quote(kOurs6); }
+
+  void quote(const Address& source) {
+    std::byte* tcp = wire::emit_ip(quoted_.data(), wire::kProtocolTcp,
+                                   {.source = source, .destination = kPeer6}, 20);
+    base::store_be16(tcp, 0x1234);
+    base::store_be16(tcp + 2, 80);
+    base::store_be32(tcp + 4, 0xfffffff0);
+  }
+  static wire::Frame frame(const Address& source, const Address& destination) {
+    wire::Frame out{};
+    out.kind = wire::FrameKind::icmpv6;
+    out.source = source;
+    out.destination = destination;
+    return out;
+  }
+  IcmpVerdict decide(std::uint8_t type, std::uint8_t code, std::uint32_t rest = 0) {
+    return input_.decide({.type = type, .code = code, .rest = rest, .body = quoted_},
+                         frame(kRouter6, kOurs6), now_);
+  }
+  bool answers_echo(const wire::Frame& carrier) {
+    return std::holds_alternative<AnswerEcho>(
+        input_.decide({.type = wire::kIcmpv6EchoRequest}, carrier, now_));
+  }
+
+  const Address kOurs6 = Address::parse("2001:db8::1").value();
+  const Address kPeer6 = Address::parse("2001:db8::2").value();
+  const Address kRouter6 = Address::parse("fe80::fe").value();
+  std::array<std::byte, 48> quoted_{};
+  Interface interface_ =
+      Interface::create({.addresses = {Prefix{kOurs6, 64}}}, {.mac = {2, 0, 0, 0, 0, 1}}).value();
+  IcmpInput input_{interface_};
+  Instant now_ = Instant::from_ns(1'000'000'000);
+};
+
+TEST_F(Icmpv6InputTest, EveryErrorHasItsKind) {
+  using Kind = TcpError::Kind;
+  struct Case {
+    std::uint8_t type;
+    std::uint8_t code;
+    Kind kind;
+  };
+  for (const Case& c : {Case{1, 0, Kind::unreachable_soft}, Case{1, 1, Kind::unreachable_hard},
+                        Case{1, 2, Kind::unreachable_soft}, Case{1, 3, Kind::unreachable_soft},
+                        Case{1, 4, Kind::unreachable_hard}, Case{1, 5, Kind::unreachable_soft},
+                        Case{1, 6, Kind::unreachable_soft}, Case{2, 0, Kind::packet_too_big},
+                        Case{3, 0, Kind::time_exceeded}, Case{3, 1, Kind::time_exceeded},
+                        Case{4, 1, Kind::parameter_problem}}) {
+    const IcmpVerdict verdict = decide(c.type, c.code, 1400);
+    const auto* error = std::get_if<TcpError>(&verdict);
+    ASSERT_NE(error, nullptr) << int{c.type} << '/' << int{c.code};
+    EXPECT_EQ(error->kind, c.kind) << int{c.type} << '/' << int{c.code};
+    EXPECT_EQ(error->quoted.source, kOurs6);
+    EXPECT_EQ(error->quoted.destination, kPeer6);
+    EXPECT_EQ(error->quoted.source_port, 0x1234);
+    EXPECT_EQ(error->quoted.seq.raw(), 0xfffffff0);
+  }
+}
+
+// RFC 8201 section 4: not below 1280, which every link carries.
+TEST_F(Icmpv6InputTest, PacketTooBigHasAFloor) {
+  const auto mtu = [this](std::uint32_t said) {
+    return std::get<TcpError>(decide(2, 0, said)).next_hop_mtu;
+  };
+  EXPECT_EQ(mtu(1400), 1400);
+  EXPECT_EQ(mtu(1280), 1280);
+  EXPECT_EQ(mtu(1279), 1280);
+  EXPECT_EQ(mtu(0), 1280);
+  EXPECT_EQ(mtu(0x10000 | 1400), 65'535);
+}
+
+TEST_F(Icmpv6InputTest, OtherTypesAreIgnored) {
+  for (const auto type : std::to_array<std::uint8_t>({0, 5, 8, 11, 100, 129, 130, 131, 132, 143})) {
+    EXPECT_TRUE(std::holds_alternative<IgnoreIcmp>(decide(type, 0))) << int{type};
+  }
+}
+
+TEST_F(Icmpv6InputTest, ErrorsAboutWhatWeNeverSentAreNotBelieved) {
+  quote(kPeer6);
+  EXPECT_TRUE(std::holds_alternative<DisbelieveIcmp>(decide(1, 4)));
+}
+
+TEST_F(Icmpv6InputTest, EchoIsAnsweredToUnicastOnlyAndAtARate) {
+  EXPECT_TRUE(answers_echo(frame(kPeer6, kOurs6)));
+  EXPECT_FALSE(answers_echo(frame(kPeer6, wire::kAllNodes)));
+  EXPECT_FALSE(answers_echo(frame(Address{}, kOurs6)));
+  wire::Frame by_group = frame(kPeer6, kOurs6);
+  by_group.link_broadcast = true;
+  EXPECT_FALSE(answers_echo(by_group));
+  unsigned answered = 0;
+  for (unsigned i = 0; i < 2 * kEchoBurstMax; ++i) {
+    answered += answers_echo(frame(kPeer6, kOurs6)) ? 1 : 0;
+  }
+  EXPECT_EQ(answered, kEchoBurstMax - 1);
 }
 
 TEST(TokenBucket, AskingOftenEarnsNoLess) {

@@ -96,10 +96,62 @@ TEST(Interface, NextHopIsTheLongestMatch) {
 TEST(Interface, DefaultRouteIsOfItsOwnFamily) {
   InterfaceConfig config;
   config.addresses = {prefix("198.18.0.1/15"), prefix("2001:db8::1/64")};
-  config.gateway = address("2001:db8::fe");
+  config.gateway6 = address("2001:db8::fe");
   const Interface interface = made(config);
   EXPECT_EQ(interface.next_hop(address("2001:db9::9")), address("2001:db8::fe"));
   EXPECT_EQ(interface.next_hop(address("8.8.8.8")), std::unexpected(Error::no_route));
+  config.gateway = address("198.18.0.254");
+  EXPECT_EQ(made(config).next_hop(address("8.8.8.8")), address("198.18.0.254"));
+  EXPECT_EQ(made(config).next_hop(address("2001:db9::9")), address("2001:db8::fe"));
+}
+
+TEST(Interface, HasALinkLocalAddressWithIpv6) {
+  InterfaceConfig config;
+  config.addresses = {prefix("2001:db8::1/64")};
+  config.gateway6 = address("fe80::fe");
+  const Interface interface = made(config);
+  EXPECT_TRUE(interface.is_ours(address("fe80::ff:fe00:1")));
+  EXPECT_TRUE(interface.is_on_link(address("fe80::fe")));
+  EXPECT_EQ(interface.next_hop(address("2001:db9::9")), address("fe80::fe"));
+  EXPECT_EQ(interface.addresses().size(), 2U);
+  EXPECT_FALSE(made(valid_config()).is_ours(address("fe80::ff:fe00:1")));
+
+  config.addresses.push_back(prefix("fe80::7/64"));
+  EXPECT_FALSE(made(config).is_ours(address("fe80::ff:fe00:1")));
+  EXPECT_TRUE(made(config).is_ours(address("fe80::7")));
+}
+
+TEST(Interface, LinkLocalAddressesAreForTheirLink) {
+  InterfaceConfig config;
+  config.addresses = {prefix("fe80::7/64"), prefix("2001:db8::1/64")};
+  const Interface interface = made(config);
+  EXPECT_EQ(interface.source_for(address("fe80::9")), address("fe80::7"));
+  EXPECT_EQ(interface.source_for(address("2001:db8::9")), address("2001:db8::1"));
+  EXPECT_EQ(interface.source_for(address("2001:db9::9")), address("2001:db8::1"));
+  config.addresses.pop_back();
+  EXPECT_EQ(made(config).source_for(address("2001:db9::9")), std::nullopt);
+}
+
+TEST(Interface, JoinsTheGroupsOfNeighbourDiscovery) {
+  InterfaceConfig config;
+  config.addresses = {prefix("2001:db8::1/64")};
+  const Interface interface = made(config);
+  for (const char* joined : {"ff02::1", "ff02::1:ff00:1", "ff02::1:ff12:3456"}) {
+    EXPECT_TRUE(interface.is_joined(address(joined))) << joined;
+    EXPECT_FALSE(made(valid_config()).is_joined(address(joined))) << joined;
+  }
+  for (const char* other : {"ff02::2", "ff02::1:fe00:1", "ff01::1", "2001:db8::1", "224.0.0.1"}) {
+    EXPECT_FALSE(interface.is_joined(address(other))) << other;
+  }
+}
+
+TEST(Interface, RangesOfIpv6AreOurs) {
+  InterfaceConfig config = valid_config();
+  config.owned_ranges.push_back(prefix("2001:db8:7::/64"));
+  const Interface interface = made(config);
+  EXPECT_TRUE(interface.is_ours(address("2001:db8:7::1234")));
+  EXPECT_FALSE(interface.is_ours(address("2001:db8:8::1")));
+  EXPECT_TRUE(interface.is_joined(address("ff02::1:ff00:1234")));
 }
 
 TEST(Interface, SomeAddressesAreNeverANextHop) {
@@ -115,6 +167,7 @@ TEST(Interface, CarriesTheLinkFacts) {
   config.vlan = 42;
   config.mtu = 1400;
   config.hop_limit = 9;
+  config.dscp = 46;
   const Interface interface = made(config);
   EXPECT_EQ(interface.mac(), kMac);
   EXPECT_EQ(interface.link_filter().mac, kMac);
@@ -122,6 +175,7 @@ TEST(Interface, CarriesTheLinkFacts) {
   EXPECT_EQ(interface.vlan(), 42);
   EXPECT_EQ(interface.mtu(), 1400);
   EXPECT_EQ(interface.hop_limit(), 9);
+  EXPECT_EQ(interface.traffic_class(), 46 << 2);
   EXPECT_TRUE(interface.offload_tcp_checksum());
   EXPECT_FALSE(interface.offload_ip_checksum());
 }
@@ -168,6 +222,15 @@ constexpr BadConfig kBadConfigs[] = {
      [](auto& config, auto&) { config.routes[0].gateway = address("172.16.0.1"); }},
     {"RouteFamilies", "2001:db8::1",
      [](auto& config, auto&) { config.routes[0].gateway = address("2001:db8::1"); }},
+    {"Gateway6OffLink", "2001:db8::1",
+     [](auto& config, auto&) { config.gateway6 = address("2001:db8::1"); }},
+    {"LinkLocalGatewayWithoutIpv6", "fe80::1",
+     [](auto& config, auto&) { config.gateway6 = address("fe80::1"); }},
+    {"MtuLowForIpv6", "1279",
+     [](auto& config, auto&) {
+       config.addresses.push_back(prefix("2001:db8::1/64"));
+       config.mtu = 1279;
+     }},
     {"MtuLow", "575", [](auto& config, auto&) { config.mtu = 575; }},
     {"MtuHigh", "9001", [](auto& config, auto& device) { config.mtu = 9001, device.mtu = 10000; }},
     {"MtuOverDevice", "1501", [](auto& config, auto&) { config.mtu = 1501; }},

@@ -41,7 +41,7 @@ class NeighboursTest : public testing::Test {
     base::Packet frame;
     ASSERT_TRUE(sink_.allocate(frame));
     frame.length = 60;
-    std::memcpy(frame.data, neighbours_->placeholder_header().bytes.data(), 14);
+    std::memcpy(frame.data, neighbours_->placeholder_header(id).bytes.data(), 14);
     frame.data[59] = static_cast<std::byte>(mark);
     neighbours_->queue(id, frame, now_);
   }

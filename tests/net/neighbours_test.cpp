@@ -47,7 +47,7 @@ TEST_F(NeighboursTest, TheHeaderIsForIpv4FromUsToTheNeighbour) {
       wire::make_link_header(kPeerMac, kOurMac, std::nullopt, wire::kEtherTypeIpv4);
   EXPECT_EQ(header->length, expected.length);
   EXPECT_EQ(std::memcmp(header->bytes.data(), expected.bytes.data(), expected.length), 0);
-  EXPECT_EQ(neighbours_->placeholder_header().length, expected.length);
+  EXPECT_EQ(neighbours_->placeholder_header(id).length, expected.length);
 }
 
 TEST_F(NeighboursTest, AFrameQueuedForAKnownNeighbourLeavesAtOnce) {
@@ -301,17 +301,14 @@ TEST_F(NeighboursTest, AFailureNobodyWaitsForAnyMoreIsForgottenWithItsEntry) {
   neighbours_->take_failed([&](NeighbourId) { FAIL(); });
 }
 
-TEST_F(NeighboursTest, IPv6AddressesAreNotForArp) {
-  EXPECT_EQ(neighbours_->find_or_add(Address::from_bytes({0x20, 0x01}), now_), std::nullopt);
-}
-
 TEST(NeighboursVlan, EveryFrameCarriesTheTag) {
   FakeSink sink;
   base::LiveCounters counters;
   const Interface interface =
       Interface::create({.addresses = {Prefix{kOurs, 15}}, .vlan = 42}, {.mac = kOurMac}).value();
   Neighbours neighbours(interface, sink, counters);
-  EXPECT_EQ(neighbours.placeholder_header().length, 18);
+  const auto id = neighbours.find_or_add(kPeer, Instant{});
+  EXPECT_EQ(neighbours.placeholder_header(id.value()).length, 18);
   neighbours.announce();
   ASSERT_EQ(sink.sent.size(), 1U);
   EXPECT_EQ(base::load_be16(sink.sent[0].data + 12), wire::kEtherTypeVlan);

@@ -69,8 +69,15 @@ struct Result {
   std::string server_received;
 };
 
-Result run(const Scenario& scenario, bool textbook, const std::vector<std::size_t>& to_drop) {
-  TwoHosts hosts([textbook](StackConfig& config) { config.textbook = textbook; });
+struct Variant {
+  bool textbook = false;
+  Family family = Family::ipv4;
+};
+
+Result run(const Scenario& scenario, const Variant& variant,
+           const std::vector<std::size_t>& to_drop) {
+  TwoHosts hosts([&variant](StackConfig& config) { config.textbook = variant.textbook; },
+                 variant.family);
   scenario.script(hosts);
   hosts.to_drop = to_drop;
   hosts.connect();
@@ -91,7 +98,7 @@ Result run(const Scenario& scenario, bool textbook, const std::vector<std::size_
   return result;
 }
 
-class LostFrame : public ::testing::TestWithParam<bool> {};
+class LostFrame : public ::testing::TestWithParam<Variant> {};
 
 TEST_P(LostFrame, EachInTurn) {
   for (const Scenario& scenario : kScenarios) {
@@ -120,13 +127,20 @@ TEST_P(LostFrame, EachPair) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Stack, LostFrame, ::testing::Bool(),
-                         [](const auto& of) { return of.param ? "Textbook" : "Combined"; });
+INSTANTIATE_TEST_SUITE_P(Stack, LostFrame,
+                         ::testing::Values(Variant{false, Family::ipv4},
+                                           Variant{true, Family::ipv4},
+                                           Variant{false, Family::ipv6}),
+                         [](const auto& of) {
+                           const bool is_v6 = of.param.family == Family::ipv6;
+                           return std::string(of.param.textbook ? "Textbook" : "Combined") +
+                                  (is_v6 ? "OverIpv6" : "");
+                         });
 
 // RFC 9293 section 3.6: the segments of figure 12, each on its own, and those that join.
 TEST(Frames, TextbookTakesSevenAndCombinedFive) {
-  EXPECT_EQ(run(kScenarios[0], true, {}).frames, 7U);
-  EXPECT_EQ(run(kScenarios[0], false, {}).frames, 5U);
+  EXPECT_EQ(run(kScenarios[0], {.textbook = true}, {}).frames, 7U);
+  EXPECT_EQ(run(kScenarios[0], {}, {}).frames, 5U);
 }
 
 // --- simultaneous open

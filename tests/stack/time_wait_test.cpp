@@ -7,6 +7,11 @@ namespace {
 
 constexpr std::uint8_t kSynOnly = 0x02;
 
+class TimeWait : public testing::TestWithParam<Family> {};
+class OldDuplicate : public testing::TestWithParam<Family> {};
+INSTANTIATE_TEST_SUITE_P(Over, TimeWait, testing::Values(Family::ipv4, Family::ipv6), name_of);
+INSTANTIATE_TEST_SUITE_P(Over, OldDuplicate, testing::Values(Family::ipv4, Family::ipv6), name_of);
+
 // Client closes first and keeps TIME-WAIT.
 void close_orderly(TwoHosts& hosts) {
   hosts.client.at_open = [](Connection c) { (void)c.close(); };
@@ -14,8 +19,8 @@ void close_orderly(TwoHosts& hosts) {
   ASSERT_TRUE(hosts.world.run_until([&] { return hosts.both_closed(); }, 1min));
 }
 
-TEST(TimeWait, LastsTwiceTheMsl) {
-  TwoHosts hosts;
+TEST_P(TimeWait, LastsTwiceTheMsl) {
+  TwoHosts hosts({}, GetParam());
   close_orderly(hosts);
   EXPECT_EQ(hosts.client_worker().time_wait_count(), 1U);
   EXPECT_EQ(hosts.server_worker().time_wait_count(), 0U);
@@ -27,8 +32,8 @@ TEST(TimeWait, LastsTwiceTheMsl) {
   hosts.expect_nothing_left();
 }
 
-TEST(TimeWait, AnswersTheLostLastAckAndStartsAgain) {
-  TwoHosts hosts;
+TEST_P(TimeWait, AnswersTheLostLastAckAndStartsAgain) {
+  TwoHosts hosts({}, GetParam());
   hosts.to_drop = {4};  // SYN, SYN-ACK, ACK+FIN, FIN+ACK, ACK
   close_orderly(hosts);
   EXPECT_EQ(hosts.client_counters().time_wait_answered, 1U);
@@ -39,8 +44,8 @@ TEST(TimeWait, AnswersTheLostLastAckAndStartsAgain) {
   hosts.expect_nothing_left();
 }
 
-TEST(TimeWait, OldSynIsAcknowledgedAndOpensNothing) {
-  TwoHosts hosts;
+TEST_P(TimeWait, OldSynIsAcknowledgedAndOpensNothing) {
+  TwoHosts hosts({}, GetParam());
   hosts.server.at_open = [](Connection c) { (void)c.close(); };  // TIME-WAIT at the server
   hosts.connect();
   ASSERT_TRUE(hosts.world.run_until([&] { return hosts.both_closed(); }, 1min));
@@ -55,8 +60,8 @@ TEST(TimeWait, OldSynIsAcknowledgedAndOpensNothing) {
   EXPECT_EQ(hosts.server_counters().time_wait_answered, 1U);
 }
 
-TEST(TimeWait, NewSynIsLetIn) {
-  TwoHosts hosts;
+TEST_P(TimeWait, NewSynIsLetIn) {
+  TwoHosts hosts({}, GetParam());
   hosts.server.at_open = [](Connection c) { (void)c.close(); };
   hosts.connect(5000);
   ASSERT_TRUE(hosts.world.run_until([&] { return hosts.both_closed(); }, 1min));
@@ -69,8 +74,8 @@ TEST(TimeWait, NewSynIsLetIn) {
   hosts.expect_nothing_left();
 }
 
-TEST(TimeWait, OldSegmentDoesNotEnterTheNextConnection) {
-  TwoHosts hosts;
+TEST_P(TimeWait, OldSegmentDoesNotEnterTheNextConnection) {
+  TwoHosts hosts({}, GetParam());
   hosts.client.at_open = [](Connection c) { (void)c.send(bytes_of("first connection")); };
   hosts.server.at_data = [](Connection c, Bytes data) {
     (void)c.close();
@@ -93,8 +98,8 @@ TEST(TimeWait, OldSegmentDoesNotEnterTheNextConnection) {
   EXPECT_TRUE(hosts.server.last.is_alive());
 }
 
-TEST(TimeWait, FullTableCutsTheOldestShortAndSaysSo) {
-  TwoHosts hosts([](StackConfig& config) { config.max_time_wait = 2; });
+TEST_P(TimeWait, FullTableCutsTheOldestShortAndSaysSo) {
+  TwoHosts hosts([](StackConfig& config) { config.max_time_wait = 2; }, GetParam());
   for (int i = 0; i < 3; ++i) {
     hosts.client.at_open = [](Connection c) { (void)c.close(); };
     hosts.connect();
@@ -105,8 +110,8 @@ TEST(TimeWait, FullTableCutsTheOldestShortAndSaysSo) {
   EXPECT_EQ(hosts.client_counters().time_wait_cut_short, 1U);
 }
 
-TEST(OldDuplicate, SynOpensNoConnection) {
-  TwoHosts hosts;
+TEST_P(OldDuplicate, SynOpensNoConnection) {
+  TwoHosts hosts({}, GetParam());
   close_orderly(hosts);
   const Frame syn = hosts.frames.front();
   hosts.world.run_for(3min);
@@ -118,8 +123,8 @@ TEST(OldDuplicate, SynOpensNoConnection) {
   hosts.expect_nothing_left();
 }
 
-TEST(OldDuplicate, SynInAnEstablishedConnectionIsChallenged) {
-  TwoHosts hosts;
+TEST_P(OldDuplicate, SynInAnEstablishedConnectionIsChallenged) {
+  TwoHosts hosts({}, GetParam());
   const Connection connection = hosts.connect();
   ASSERT_TRUE(hosts.world.run_until([&] { return hosts.server.opened == 1; }, 1min));
   hosts.replay(hosts.frames.front());
@@ -129,8 +134,8 @@ TEST(OldDuplicate, SynInAnEstablishedConnectionIsChallenged) {
 }
 
 // Figure 10: one end has forgotten everything; the other's segment is answered by a reset.
-TEST(OldDuplicate, SegmentToNobodyIsReset) {
-  TwoHosts hosts;
+TEST_P(OldDuplicate, SegmentToNobodyIsReset) {
+  TwoHosts hosts({}, GetParam());
   (void)hosts.connect();
   ASSERT_TRUE(hosts.world.run_until([&] { return hosts.server.opened == 1; }, 1min));
   // The server's own reset is lost: the client does not hear that it is alone.

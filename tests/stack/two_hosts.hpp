@@ -70,14 +70,39 @@ struct Party {
 
 using Frame = std::vector<std::byte>;
 
+enum class Family { ipv4, ipv6 };
+
+// For the names of tests that run over both.
+inline std::string name_of(const testing::TestParamInfo<Family>& info) {
+  return info.param == Family::ipv4 ? "ipv4" : "ipv6";
+}
+
+// Where TCP begins in a captured frame without VLAN tag, IP options or extension headers; 0 when it
+// is no TCP segment.
+inline std::size_t tcp_at(Bytes frame) {
+  constexpr std::size_t kLink = 14;
+  constexpr std::size_t kIpv4 = 20;
+  constexpr std::size_t kIpv6 = 40;
+  constexpr std::byte kTcp{6};
+  if (frame.size() < kLink + kIpv4 + 20) return 0;
+  if (frame[12] == std::byte{0x08} && frame[13] == std::byte{0x00}) {
+    return frame[kLink + 9] == kTcp ? kLink + kIpv4 : 0;
+  }
+  const bool is_ipv6 = frame[12] == std::byte{0x86} && frame[13] == std::byte{0xdd} &&
+                       frame.size() >= kLink + kIpv6 + 20;
+  return is_ipv6 && frame[kLink + 6] == kTcp ? kLink + kIpv6 : 0;
+}
+
 class TwoHosts {
  public:
   using Configure = std::function<void(StackConfig&)>;
 
-  explicit TwoHosts(const Configure& configure = {})
-      : client_host(world.add_host(host_at(kClient.address, 1, configure))),
-        server_host(world.add_host(host_at(kServer.address, 2, configure))) {
-    EXPECT_TRUE(server_worker().listen(kServer, server).has_value());
+  explicit TwoHosts(const Configure& configure = {}, Family family = Family::ipv4)
+      : client_end(family == Family::ipv4 ? kClient : kClient6),
+        server_end(family == Family::ipv4 ? kServer : kServer6),
+        client_host(world.add_host(host_at(client_end.address, 1, configure))),
+        server_host(world.add_host(host_at(server_end.address, 2, configure))) {
+    EXPECT_TRUE(server_worker().listen(server_end, server).has_value());
     // Both learn each other's MAC address: the first frame a test sees is a TCP segment.
     world.run_for(1s);
     ping_pong_once();
@@ -89,7 +114,8 @@ class TwoHosts {
   Counters client_counters() { return client_worker().counters(); }
   Counters server_counters() { return server_worker().counters(); }
   Connection connect(std::uint16_t source_port = 0) {
-    const auto connection = client_worker().connect(kServer, client, {.source_port = source_port});
+    const auto connection =
+        client_worker().connect(server_end, client, {.source_port = source_port});
     EXPECT_TRUE(connection.has_value());
     return connection.value_or(Connection{});
   }
@@ -118,9 +144,16 @@ class TwoHosts {
 
   static constexpr Endpoint kClient{Address::v4(0xc6120001), 5000};
   static constexpr Endpoint kServer{Address::v4(0xc6120002), 80};
+  // 2001:db8::1 and 2001:db8::2.
+  static constexpr Endpoint kClient6{
+      Address::from_bytes({0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}), 5000};
+  static constexpr Endpoint kServer6{
+      Address::from_bytes({0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2}), 80};
 
   Party client;
   Party server;
+  Endpoint client_end;
+  Endpoint server_end;
   sim::World world{{.latency = 1ms}};
   std::size_t client_host;
   std::size_t server_host;
@@ -131,7 +164,8 @@ class TwoHosts {
   static sim::HostConfig host_at(const Address& address, std::uint64_t seed,
                                  const Configure& configure) {
     sim::HostConfig host{.seed = seed, .packets = 1024};
-    host.stack.interface.addresses = {{address, 24}};
+    host.stack.interface.addresses = {
+        {address, address.is_v4() ? std::uint8_t{24} : std::uint8_t{64}}};
     host.stack.max_connections = 16;
     host.stack.max_half_open = 16;
     host.stack.max_time_wait = 64;
@@ -140,17 +174,14 @@ class TwoHosts {
   }
   void ping_pong_once() {
     Party nobody;
-    const auto probe = client_worker().connect({kServer.address, 9}, nobody);
+    const auto probe = client_worker().connect({server_end.address, 9}, nobody);
     EXPECT_TRUE(probe.has_value());
     EXPECT_TRUE(world.run_until([&] { return !nobody.closed.empty(); }, 10s));
     EXPECT_EQ(nobody.closed, std::vector{CloseReason::refused});
   }
   // True: drop it.
   bool sees(Bytes frame) {
-    constexpr std::size_t kShortest = 14 + 20 + 20;
-    const bool is_ipv4 =
-        frame.size() >= kShortest && frame[12] == std::byte{8} && frame[13] == std::byte{0};
-    if (!is_ipv4 || frame[14 + 9] != std::byte{6}) return false;
+    if (tcp_at(frame) == 0) return false;
     frames.emplace_back(frame.begin(), frame.end());
     const std::size_t place = frames.size() - 1;
     return std::find(to_drop.begin(), to_drop.end(), place) != to_drop.end();
@@ -162,9 +193,9 @@ class TwoHosts {
   drivers::LinkPort& stranger_ = world.link().add_port(stranger_pool_, {.mac = kStrangerMac});
 };
 
-// The TCP flags of a captured frame without VLAN tag or IP options.
+// The TCP flags of a captured segment.
 inline std::uint8_t flags_of(const Frame& frame) {
-  return static_cast<std::uint8_t>(frame[14 + 20 + 13]);
+  return static_cast<std::uint8_t>(frame[tcp_at(frame) + 13]);
 }
 
 }  // namespace handfast::stack

@@ -47,10 +47,29 @@ TEST(ListenerTable, RefusesTheSameEndpointTwice) {
   ASSERT_TRUE(table.add({kAny, 80}));
   EXPECT_EQ(table.add({kFirst, 80}), std::unexpected(Error::address_in_use));
   EXPECT_EQ(table.add({kAny, 80}), std::unexpected(Error::address_in_use));
-  EXPECT_EQ(table.add({Address{}, 80}), std::unexpected(Error::address_in_use));
   EXPECT_EQ(table.size(), 2U);
   EXPECT_FALSE(table.remove({kSecond, 80}));
   EXPECT_FALSE(table.remove({kAny, 81}));
+}
+
+TEST(ListenerTable, UnspecifiedIpv6IsEveryAddressOfBothFamilies) {
+  ListenerTable table;
+  const Address v6 = Address::parse("2001:db8::1").value();
+  ASSERT_TRUE(table.reserve(8));
+  const auto dual = table.add({Address{}, 80});
+  ASSERT_TRUE(dual);
+  EXPECT_EQ(table.find(v6, 80), *dual);
+  EXPECT_EQ(table.find(kFirst, 80), *dual);
+  EXPECT_EQ(table.add({Address{}, 80}), std::unexpected(Error::address_in_use));
+
+  const auto v4_only = table.add({kAny, 80});
+  ASSERT_TRUE(v4_only);
+  EXPECT_EQ(table.find(v6, 80), *dual);
+  EXPECT_EQ(table.find(kFirst, 80), *v4_only);
+  EXPECT_TRUE(table.remove({Address{}, 80}));
+  EXPECT_EQ(table.find(v6, 80), std::nullopt);
+  EXPECT_EQ(table.find(kFirst, 80), *v4_only);
+  EXPECT_FALSE(table.remove({Address{}, 80}));
 }
 
 TEST(ListenerTable, RefusesMoreThanItsMost) {

@@ -110,7 +110,7 @@ TEST(Frame, CutInsideItsTagIsTooShort) {
 
 TEST(Frame, UnknownEtherTypesAndSecondTagsAreNotSpoken) {
   Buffer bytes = tcp_frame(data_segment(kHello));
-  base::store_be16(&bytes[12], 0x86dd);
+  base::store_be16(&bytes[12], 0x88cc);
   EXPECT_EQ(parse(bytes).drop, Drop::ethertype);
   Buffer tagged = tcp_frame(data_segment(kHello), 42);
   base::store_be16(&tagged[16], kEtherTypeVlan);

@@ -3,12 +3,17 @@
 #include <gtest/gtest.h>
 
 #include "base/random.hpp"
-#include "tests/wire/samples.hpp"
+#include "tests/wire/samples_v6.hpp"
 
 namespace handfast::wire {
 namespace {
 
 const Buffer kPayload = bytes_of("some payload");
+
+// Hop-by-hop, destination options, routing, fragment.
+const Buffer kExtensionHeaders =
+    to_buffer({60, 0, 5, 2, 0,  0, 1, 0, 43, 1, 1, 4, 0, 0, 0, 0, 1, 6, 0, 0,
+               0,  0, 0, 0, 44, 0, 0, 0, 0,  0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 1});
 
 struct Sample {
   Buffer frame;
@@ -17,6 +22,7 @@ struct Sample {
 
 std::vector<Sample> valid_frames() {
   const Buffer quote = quote_of(tcp_frame(syn_segment()), 20);
+  const Buffer quote6 = quote_of_v6(tcp6_frame(syn_segment()), 20);
   return {
       {tcp_frame(data_segment(kPayload)), {}},
       {tcp_frame(data_segment(kPayload), 42), 42},
@@ -25,6 +31,13 @@ std::vector<Sample> valid_frames() {
       {arp_frame(arp_request()), {}},
       {icmp_frame(kIcmpEchoRequest, 0, 1, kPayload), {}},
       {icmp_frame(kIcmpDestinationUnreachable, 3, 0, quote), {}},
+      {tcp6_frame(data_segment(kPayload)), {}},
+      {tcp6_frame(sack_segment(), 42), 42},
+      {with_extension_headers(tcp6_frame(data_segment(kPayload)), 0, kExtensionHeaders), {}},
+      {icmpv6_frame(kIcmpv6EchoRequest, 0, 1, kPayload), {}},
+      {icmpv6_frame(kIcmpv6PacketTooBig, 0, 1400, quote6), {}},
+      {solicitation_frame({.target = kOurs6, .source_mac = kPeerMac}), {}},
+      {advertisement_frame({.target = kPeers6, .target_mac = kPeerMac}), {}},
   };
 }
 
@@ -79,6 +92,34 @@ TEST(Malformed, EveryTruncatedSegmentStaysInside) {
   }
 }
 
+TEST(Malformed, EveryTruncatedQuoteOfIpv6StaysInside) {
+  const Buffer quote = quote_of_v6(tcp6_frame(syn_segment()), 20);
+  for (std::size_t length = 0; length <= quote.size(); ++length) {
+    const Buffer cut(quote.begin(), quote.begin() + static_cast<std::ptrdiff_t>(length));
+    const Icmp icmp{.type = kIcmpv6TimeExceeded, .body = cut};
+    EXPECT_EQ(parse_quoted_tcp_v6(icmp).has_value(), length >= kIpv6HeaderSize + 8) << length;
+  }
+}
+
+TEST(Malformed, RandomExtensionHeadersStayInside) {
+  base::Random random(11);
+  constexpr auto kTypes = std::to_array<std::uint8_t>({0, 43, 44, 60, 6, 58});
+  int passed = 0;
+  for (int i = 0; i < 200'000 && !testing::Test::HasFailure(); ++i) {
+    Buffer headers(8 * random.below(6));
+    for (auto& byte : headers) byte = static_cast<std::byte>(random.below(4));
+    for (std::size_t at = 0; at < headers.size(); at += 8) {
+      headers[at] = static_cast<std::byte>(kTypes[random.below(kTypes.size())]);
+    }
+    Buffer frame = with_extension_headers(tcp6_frame(data_segment(kPayload)),
+                                          kTypes[random.below(kTypes.size())], headers);
+    const Parsed parsed = parse(frame, {}, base::kL4ChecksumGood);
+    expect_views_inside(parsed, frame);
+    passed += parsed.drop == Drop::none ? 1 : 0;
+  }
+  EXPECT_GT(passed, 1000);
+}
+
 TEST(Malformed, EveryTruncatedQuoteStaysInside) {
   const Buffer quote = quote_of(tcp_frame(syn_segment()), 20);
   for (std::size_t length = 0; length <= quote.size(); ++length) {
@@ -97,6 +138,9 @@ Buffer mutate(const Buffer& frame, base::Random& random) {
   }
   if (random.below(4) == 0) mutated.resize(random.below(mutated.size() + 1));
   mutated.shrink_to_fit();
+  const bool is_icmpv6 =
+      mutated.size() >= kIpv6PayloadAt + kIcmpHeaderSize && mutated[12] == std::byte{0x86};
+  if (is_icmpv6 && random.below(2) == 0) repair_icmpv6_checksum(mutated);
   return mutated;
 }
 
@@ -114,7 +158,8 @@ TEST(Malformed, RandomMutationsStayInside) {
     expect_views_inside(parsed, frame);
     ++seen[static_cast<std::size_t>(parsed.drop)];
   }
-  // not_for_us_l3 and no_listener are decided behind the parsers.
+  // not_for_us_l3 (but for a mapped IPv6 destination) and no_listener are decided behind the
+  // parsers.
   for (std::size_t i = 0; i < seen.size(); ++i) {
     const auto reason = static_cast<Drop>(i);
     if (reason == Drop::not_for_us_l3 || reason == Drop::no_listener) continue;

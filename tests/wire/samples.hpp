@@ -11,6 +11,7 @@
 #include "base/packet.hpp"
 #include "wire/arp.hpp"
 #include "wire/checksum.hpp"
+#include "wire/discovery.hpp"
 #include "wire/frame.hpp"
 #include "wire/icmp.hpp"
 #include "wire/tcp.hpp"
@@ -48,8 +49,7 @@ inline LinkHeader link_from_peer(std::uint16_t ethertype,
 
 // Emits into a buffer of exactly the frame's size.
 inline Buffer emit_to_buffer(const TcpEmit& emit, base::Packet& packet) {
-  Buffer frame(emit.link.length + kIpv4HeaderSize + tcp_header_length(emit.segment.options) +
-               emit.segment.payload.size());
+  Buffer frame(headers_length(emit) + emit.segment.payload.size());
   packet.data = frame.data();
   emit_tcp(packet, emit);
   return frame;
@@ -60,7 +60,7 @@ inline Buffer tcp_frame(const base::Segment& segment,
   const LinkHeader link = link_from_peer(kEtherTypeIpv4, vlan);
   base::Packet packet;
   return emit_to_buffer({.link = link,
-                         .ip = {.source = kPeers, .destination = kOurs, .tos = 2, .id = 7},
+                         .ip = {.source = kPeers, .destination = kOurs, .traffic_class = 2},
                          .ports = kPorts,
                          .segment = segment},
                         packet);
@@ -122,8 +122,8 @@ inline Buffer icmp_frame(std::uint8_t type, std::uint8_t code, std::uint32_t res
                          base::Bytes body) {
   Buffer frame(kTcpAt + kIcmpHeaderSize + body.size());
   std::byte* at = emit_link(frame.data(), link_from_peer(kEtherTypeIpv4));
-  at = emit_ipv4(at, {.source = kPeers, .destination = kOurs, .protocol = kProtocolIcmp},
-                 static_cast<std::uint16_t>(frame.size() - kIpAt));
+  at = emit_ip(at, kProtocolIcmp, {.source = kPeers, .destination = kOurs},
+               static_cast<std::uint32_t>(frame.size() - kTcpAt));
   at[0] = std::byte{type};
   at[1] = std::byte{code};
   base::store_be16(at + 2, 0);
@@ -165,7 +165,21 @@ struct Parsed {
   Arp arp;
   Icmp icmp;
   std::optional<QuotedTcp> quoted;
+  NeighbourSolicitation solicitation;
+  NeighbourAdvertisement advertisement;
 };
+
+inline void parse_ipv6_message(Parsed& out) {
+  out.drop = parse_icmpv6(out.frame, out.icmp);
+  if (out.drop != Drop::none) return;
+  if (out.icmp.type == kIcmpv6NeighbourSolicitation) {
+    out.drop = parse_solicitation(out.icmp, out.frame, out.solicitation);
+  } else if (out.icmp.type == kIcmpv6NeighbourAdvertisement) {
+    out.drop = parse_advertisement(out.icmp, out.frame, out.advertisement);
+  } else {
+    out.quoted = parse_quoted_tcp_v6(out.icmp);
+  }
+}
 
 inline Parsed parse(Buffer& bytes, std::optional<std::uint16_t> vlan = std::nullopt,
                     std::uint8_t flags = 0) {
@@ -183,6 +197,9 @@ inline Parsed parse(Buffer& bytes, std::optional<std::uint16_t> vlan = std::null
     case FrameKind::icmp:
       out.drop = parse_icmp(out.frame.payload, out.icmp);
       if (out.drop == Drop::none) out.quoted = parse_quoted_tcp(out.icmp);
+      break;
+    case FrameKind::icmpv6:
+      parse_ipv6_message(out);
       break;
     case FrameKind::tcp:
       out.drop = parse_tcp(out.frame.payload, out.frame, out.ports, out.segment);

@@ -112,18 +112,19 @@ TEST(Tcp, ReadsADataSegmentOfLinux) {
 
 TEST(Tcp, WritesWhatLinuxWrites) {
   const LinkHeader link = link_from_peer(kEtherTypeIpv4);
-  for (const Buffer& wanted : {kLinuxSyn, kLinuxData}) {
+  for (Buffer wanted : {kLinuxSyn, kLinuxData}) {
+    // But for the identification, of which we make no use.
+    base::store_be16(&wanted[kIpAt + 4], 0);
+    repair_ip_checksum(wanted);
     Buffer bytes = wanted;
     const Parsed parsed = parse(bytes);
     base::Packet packet;
-    const Buffer written = emit_to_buffer({.link = link,
-                                           .ip = {.source = kPeers,
-                                                  .destination = kOurs,
-                                                  .tos = parsed.frame.tos,
-                                                  .id = base::load_be16(&wanted[kIpAt + 4])},
-                                           .ports = parsed.ports,
-                                           .segment = parsed.segment},
-                                          packet);
+    const Buffer written = emit_to_buffer(
+        {.link = link,
+         .ip = {.source = kPeers, .destination = kOurs, .traffic_class = parsed.frame.tos},
+         .ports = parsed.ports,
+         .segment = parsed.segment},
+        packet);
     EXPECT_EQ(written, wanted);
     EXPECT_EQ(packet.length, wanted.size());
     EXPECT_EQ(packet.flags, 0);
@@ -211,6 +212,49 @@ TEST(Tcp, OffloadLeavesThePseudoHeadersSum) {
   const Parsed parsed = parse(frame, 5, base::kIpChecksumGood);
   ASSERT_EQ(parsed.drop, Drop::none);
   expect_same(parsed.segment, segment);
+}
+
+// Headers written in front of text that lies in place make the same frame as a copy does.
+TEST(Tcp, HeadersAloneAreThoseOfTheWholeFrame) {
+  for (const Buffer& text : {Buffer{}, kHello, Buffer(1001, std::byte{0x7e})}) {
+    const LinkHeader link = link_from_peer(kEtherTypeIpv4, 5);
+    Segment segment = sack_segment();
+    segment.payload = text;
+    TcpEmit emit{.link = link,
+                 .ip = {.source = kPeers, .destination = kOurs},
+                 .ports = kPorts,
+                 .segment = segment};
+    base::Packet packet;
+    const Buffer whole = emit_to_buffer(emit, packet);
+    Segment headers_only = segment;
+    headers_only.payload = {};
+    Buffer headers(headers_length(emit));
+    emit_headers(headers.data(),
+                 {.link = link, .ip = emit.ip, .ports = kPorts, .segment = headers_only},
+                 static_cast<std::uint32_t>(text.size()), sum(text));
+    EXPECT_TRUE(std::ranges::equal(headers, base::Bytes{whole}.first(headers.size())));
+  }
+}
+
+// rte_ipv4_phdr_cksum of a packet to be cut: no length, because each segment has its own.
+TEST(Tcp, TheSumForADeviceThatCutsHasNoLength) {
+  const LinkHeader link = link_from_peer(kEtherTypeIpv4);
+  const Segment segment = data_segment({});
+  Buffer headers(kTcpAt + kTcpHeaderSize);
+  emit_headers(headers.data(),
+               {.link = link,
+                .ip = {.source = kPeers, .destination = kOurs},
+                .ports = kPorts,
+                .segment = segment,
+                .segment_size = 1448,
+                .offload_ip_checksum = true,
+                .offload_tcp_checksum = true},
+               60'000, 0);
+  EXPECT_EQ(base::load_be16(&headers[kIpAt + 2]), 60'040);
+  const Buffer pseudo = to_buffer({198, 18, 0, 2, 198, 18, 0, 1, 0, 6, 0, 0});
+  Buffer field = {headers[kTcpAt + 16], headers[kTcpAt + 17]};
+  EXPECT_EQ(load_native<std::uint16_t>(field.data()),
+            static_cast<std::uint16_t>(~fold(sum(pseudo))));
 }
 
 TEST(Tcp, OffloadsAreAskedForOneByOne) {
