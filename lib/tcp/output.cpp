@@ -76,6 +76,7 @@ void plan_syn(Tcb& tcb, Context& context, Segment& out) {
   tcb.syn_pending = false;
   if (tcb.snd_max == tcb.snd_una) {
     tcb.snd_nxt = tcb.snd_max = tcb.snd_una + 1;
+    tcb.waiting_since = context.tick;
     start_syn_measurement(tcb, context);
   }
   arm_sending_timer(tcb, context);
@@ -121,6 +122,7 @@ void plan_node(Tcb& tcb, Context& context, SendNode* node, Outgoing& out) {
     ++context.counters.data_retransmitted;
     return;
   }
+  if (tcb.in_flight() == 0) tcb.waiting_since = context.tick;
   Transfer& t = *tcb.transfer;
   t.unsent = tcb.send_queue.after(node);
   if (node->length < tcb.snd_mss) t.small_end = node->end();
@@ -134,6 +136,7 @@ void plan_fin(Tcb& tcb, Context& context, Outgoing& out) {
   out.segment.flags |= base::kFin;
   out.node = nullptr;
   if (tcb.fin_sent()) ++context.counters.fin_retransmitted;
+  if (tcb.in_flight() == 0) tcb.waiting_since = context.tick;
   tcb.fin_lost = false;
   tcb.snd_nxt = tcb.snd_max = base::later_of(tcb.snd_max, tcb.snd_end + 1);
 }
@@ -218,7 +221,8 @@ bool plan_new_data(Tcb& tcb, Context& context, Outgoing& out) {
 bool plan_fin_alone(Tcb& tcb, Context& context, Outgoing& out) {
   if (!tcb.fin_lost && !has_unsent_fin(tcb)) return false;
   if (tcb.snd_nxt.is_before(tcb.snd_end)) return false;  // data goes first
-  if (!tcb.fin_lost && tcb.snd_wnd == 0 && tcb.in_flight() == 0) return false;  // persist asks first
+  if (!tcb.fin_lost && tcb.snd_wnd == 0 && tcb.in_flight() == 0)
+    return false;  // persist asks first
   if (tcb.is_persisting()) tcb.stop_timer();
   plan_fin(tcb, context, out);
   return true;
@@ -281,8 +285,7 @@ bool may_send_data(State state) {
 
 bool plan_data(Tcb& tcb, Context& context, Outgoing& out) {
   if ((tcb.loss_probe_pending && plan_loss_probe(tcb, context, out)) ||
-      plan_lost(tcb, context, out) ||
-      (tcb.probe_pending && plan_probe(tcb, context, out))) {
+      plan_lost(tcb, context, out) || (tcb.probe_pending && plan_probe(tcb, context, out))) {
     return true;
   }
   const bool alone = context.parameters.textbook && tcb.ack_pending && has_unsent_fin(tcb);

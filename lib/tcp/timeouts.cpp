@@ -45,7 +45,6 @@ void arm_impatient(Tcb& tcb, TimerIs timer, std::uint64_t us, const Context& con
 }
 
 void arm_for_flight(Tcb& tcb, Context& context) {
-  if (tcb.retransmits == 0) tcb.waiting_since = context.tick;
   if (tcb.transfer != nullptr && tcb.transfer->reordering_timer) {
     const std::uint32_t wait_us = rack_detect_loss(tcb, context);
     if (wait_us > 0 && wait_us < tcb.rto_us) {

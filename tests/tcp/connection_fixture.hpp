@@ -180,6 +180,7 @@ class ConnectionTest : public ::testing::Test {
     c.timestamps = false;
     c.window_scaling = false;
     c.sack = false;
+    c.send_buffer_max = c.receive_buffer_max = 1;  // buffers stay as they begin
     c.delayed_ack = Duration(0);
     c.congestion_control = CongestionControl::new_reno;
     return c;

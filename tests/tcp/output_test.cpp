@@ -167,11 +167,11 @@ TEST_F(Output, CongestionWindowGrowsAndCollapses) {
   queue(std::string(20 * 536, 'a'));
   EXPECT_EQ(output().size(), 10U);
   arrive(make(kAck, kPeerIss + 1, kIss + 1 + 2 * mss));
-  EXPECT_EQ(tcb.cwnd, 11 * mss);  // at most one segment for each ACK
-  EXPECT_EQ(output().size(), 3U);
+  EXPECT_EQ(tcb.cwnd, 12 * mss);  // by what is acknowledged (RFC 3465)
+  EXPECT_EQ(output().size(), 4U);
   wait(300ms);
   EXPECT_EQ(tcb.cwnd, mss);
-  EXPECT_EQ(tcb.ssthresh, 11 * mss / 2);
+  EXPECT_EQ(tcb.ssthresh, 12 * mss / 2);
 }
 
 TEST_F(Output, LostSynMakesTheFirstWindowOneSegment) {

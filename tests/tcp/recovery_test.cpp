@@ -33,8 +33,8 @@ class RecoveryTest : public ConnectionTest {
     ASSERT_TRUE(tcb.sack);
     ASSERT_EQ(tcb.snd_mss, 1000);
     output();
-    tcb.cwnd = segments * 1000;
     queue(std::string(segments * 1000, 'x'));
+    tcb.cwnd = segments * 1000;
     ASSERT_EQ(output().size(), segments);
   }
 
@@ -258,8 +258,8 @@ TEST_F(RecoveryTest, SacksTakenBackAreSentAgain) {  // RFC 2018 section 8
 TEST_F(RecoveryTest, ImpossibleBlocksAreIgnored) {
   send_flight(4);
   wait(20ms);
-  arrive(ack(1, {{9, 12}}));   // never sent
-  arrive(ack(1, {{3, 2}}));    // empty
+  arrive(ack(1, {{9, 12}}));  // never sent
+  arrive(ack(1, {{3, 2}}));   // empty
   Segment wild = ack(1);
   wild.options.sack_count = 1;
   wild.options.sack[0] = {Seq{kIss + 3'000'000}, Seq{kIss + 3'001'000}};
