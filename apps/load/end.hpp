@@ -20,7 +20,7 @@ class End : public Application {
  public:
   const Tally& tally() const { return tally_; }
   const Histogram& handshake() const { return handshake_; }
-  // Of the streams that have a length; those without end are only counted.
+  // Of downloads, and of the streams that have a length; those without end are only counted.
   virtual std::vector<apps::TransferRecord> transfers() const { return {}; }
   // From any thread.
   Phase phase() const { return phase_.load(std::memory_order_relaxed); }

@@ -135,7 +135,7 @@ Json to_json(const Report& report) {
                     {"open_time_seconds", seconds(report.hold->open_time)},
                     {"memory_bytes", report.hold->memory_bytes}};
   }
-  if (report.options.bytes) {
+  if (report.options.bytes || report.options.mode == Mode::fetch) {
     json["transfers"] = Json::array();
     for (const auto& transfer : report.transfers) json["transfers"].push_back(to_json(transfer));
   }

@@ -13,7 +13,8 @@
 namespace handfast::load {
 namespace {
 
-constexpr std::array<std::string_view, 4> kModes = {"connect", "request", "stream", "hold"};
+constexpr std::array<std::string_view, 5> kModes = {"connect", "request", "stream", "hold",
+                                                    "fetch"};
 constexpr std::array<std::string_view, 2> kClosings = {"fin", "rst"};
 constexpr std::array<std::string_view, 3> kDirections = {"send", "receive", "both"};
 
@@ -51,14 +52,16 @@ struct Addressing {
 };
 
 void add_work_options(CLI::App& app, Options& options) {
-  apps::add_parsed(app, "mode", options.mode, one_of<Mode>(kModes),
-                   "connect: handshake, then close (default); request: one request and response "
-                   "in between; stream: bulk data for a time; hold: open many and keep them",
-                   "MODE");
+  apps::add_parsed(
+      app, "mode", options.mode, one_of<Mode>(kModes),
+      "connect: handshake, then close (default); request: one request and response "
+      "in between; stream: bulk data for a time; hold: open many and keep them; fetch: "
+      "download a page over HTTP",
+      "MODE");
   apps::add_parsed(app, "--rate", options.rate, apps::parse_rate,
                    "connections to open a second (50k, 1.5M); default: as fast as it goes", "N");
   apps::add_parsed(app, "--concurrency", options.concurrency, count_up_to(kConcurrencyMax),
-                   "connections in flight at once; default: 512, stream: 1", "N");
+                   "connections in flight at once; default: 512, stream and fetch: 1", "N");
   apps::add_parsed(app, "--duration", options.duration, apps::parse_duration,
                    "how long to open, to stream or to hold (10s, 500ms, 2m); default: 10s", "TIME");
   apps::add_parsed(app, "--connections", options.connections, apps::parse_count,
@@ -73,6 +76,7 @@ void add_work_options(CLI::App& app, Options& options) {
                    "bytes that each stream sends or receives; it ends with them, or is reset when "
                    "a --duration is up before (100M)",
                    "N");
+  app.add_option("--path", options.path, "page to fetch; default: /")->type_name("PATH");
   apps::add_parsed(app, "--close", options.closing, one_of<Closing>(kClosings),
                    "how connections end: fin (orderly, default) or rst", "HOW");
   apps::add_parsed(app, "--congestion", options.congestion, apps::parse_congestion,
@@ -205,6 +209,12 @@ std::expected<void, std::string> check_mode(const Options& options) {
     return wrong(
         fmt::format("--bytes means nothing to {}; it is for stream", to_string(options.mode)));
   }
+  if (options.mode == Mode::fetch && options.embedded()) {
+    return wrong("fetch needs a --port and a web server; the embedded server is none");
+  }
+  if (options.mode == Mode::fetch && !options.path.starts_with('/')) {
+    return wrong(fmt::format("--path '{}' is no path; it begins with /", options.path));
+  }
   if (options.mode == Mode::hold && options.connections.value_or(0) > kHoldMax) {
     return wrong(fmt::format("--connections {} is too many to hold; at most {}",
                              *options.connections, kHoldMax));
@@ -238,6 +248,9 @@ std::expected<Options, std::string> complete(Options options, const Addressing& 
     return wrong("--gateway needs a --port; the embedded server is on the same link");
   }
   if (options.mode == Mode::hold && !options.connections) options.connections = 100'000;
+  if (options.mode == Mode::fetch && !options.connections) {
+    options.connections = options.concurrency.value_or(1);
+  }
   const bool ends_by_itself = options.mode != Mode::hold && (options.connections || options.bytes);
   if (!options.duration && !ends_by_itself) {
     options.duration = std::chrono::seconds(10);

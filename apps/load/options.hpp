@@ -17,7 +17,7 @@
 
 namespace handfast::load {
 
-enum class Mode : std::uint8_t { connect, request, stream, hold };
+enum class Mode : std::uint8_t { connect, request, stream, hold, fetch };
 enum class Closing : std::uint8_t { fin, rst };
 enum class Direction : std::uint8_t { send, receive, both };
 
@@ -35,6 +35,7 @@ struct Options {
   std::optional<Duration> duration;
   std::optional<std::uint64_t> connections;  // stop after so many
   std::optional<std::uint64_t> bytes;        // each stream's; none: until the time is up
+  std::string path = "/";                    // of the page to fetch
   std::uint32_t request_size = 64;           // bytes
   std::uint32_t response_size = 64;          // bytes
   Direction direction = Direction::send;

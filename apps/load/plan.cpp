@@ -22,7 +22,7 @@ double seconds(Duration time) {
 
 std::uint32_t concurrency_of(const Options& options) {
   if (options.concurrency) return *options.concurrency;
-  if (options.mode == Mode::stream) return 1;
+  if (options.mode == Mode::stream || options.mode == Mode::fetch) return 1;
   return options.rate ? kConcurrencyAtRate : kConcurrencyDefault;
 }
 
@@ -138,6 +138,7 @@ Plan make_plan(const Options& options, std::uint64_t memory_available) {
                            .connections = opens,
                            .duration = options.duration,
                            .stream_bytes = options.bytes.value_or(kEndless),
+                           .path = options.path,
                            .request_size = options.request_size,
                            .response_size = options.response_size,
                            .max_time_wait = time_wait};

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <string>
 
 #include "apps/load/options.hpp"
 #include "handfast/config.hpp"
@@ -33,6 +34,7 @@ struct ClientPlan {
   std::uint64_t connections = 0;   // 0: no limit
   std::optional<Duration> duration;
   std::uint64_t stream_bytes = kEndless;
+  std::string path;  // of the page to fetch
   std::uint32_t request_size = 0;
   std::uint32_t response_size = 0;
   std::uint64_t max_time_wait = 0;

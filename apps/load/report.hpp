@@ -36,7 +36,7 @@ struct Report {
   Histogram handshake;
   std::optional<StreamResult> stream;
   std::optional<HoldResult> hold;
-  std::vector<apps::TransferRecord> transfers;  // of streams that have a length
+  std::vector<apps::TransferRecord> transfers;  // of downloads, and of streams that have a length
   std::vector<std::string> disagreements;
 
   // None failed, none left over, and the books agree.

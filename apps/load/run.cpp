@@ -11,6 +11,7 @@
 
 #include "apps/load/churn.hpp"
 #include "apps/load/embedded_server.hpp"
+#include "apps/load/fetcher.hpp"
 #include "apps/load/keeper.hpp"
 #include "apps/load/plan.hpp"
 #include "apps/options/interrupt.hpp"
@@ -84,6 +85,8 @@ std::unique_ptr<Application> Run::make_end(unsigned worker) {
     const ClientPlan mine = plan_.client_of(worker - plan_.server_workers);
     if (mine.mode == Mode::connect || mine.mode == Mode::request) {
       end = std::make_unique<Churn>(mine);
+    } else if (mine.mode == Mode::fetch) {
+      end = std::make_unique<Fetcher>(mine);
     } else {
       end = std::make_unique<Keeper>(mine);
     }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <utility>
 
 namespace handfast::serve {
 
@@ -54,21 +55,34 @@ std::string_view path_of(std::string_view target) {
 
 }  // namespace
 
+UploadHashes::UploadHashes() : all_(kMax) {
+  for (apps::Sha256& hash : all_) free_.push_back(&hash);
+}
+
+apps::Sha256* UploadHashes::lend() {
+  if (free_.empty()) return nullptr;
+  apps::Sha256* const hash = free_.back();
+  free_.pop_back();
+  hash->restart();
+  return hash;
+}
+
+void HttpExchange::release() {
+  if (upload_ != nullptr) hashes_->give_back(std::exchange(upload_, nullptr));
+}
+
 std::size_t HttpExchange::receive(Bytes bytes) {
-  std::size_t taken = 0;
   if (finished()) return bytes.size();
   if (!to_send().empty()) return 0;
-  const std::uint64_t skipped = std::min<std::uint64_t>(skip_bytes_, bytes.size());
-  skip_bytes_ -= skipped;
-  taken += static_cast<std::size_t>(skipped);
-  if (taken == bytes.size()) return taken;
+  const std::size_t taken = take_body(bytes);
+  if (taken == bytes.size() || !to_send().empty()) return taken;
 
   std::size_t used = 0;
   switch (parser_.feed(bytes.subspan(taken), used)) {
     case HttpRequestParser::Status::more:
       break;
     case HttpRequestParser::Status::complete:
-      skip_bytes_ = parser_.request().body_bytes;
+      body_due_ = parser_.request().body_bytes;
       answer(parser_.request());
       parser_.reset();
       break;
@@ -85,12 +99,54 @@ std::size_t HttpExchange::receive(Bytes bytes) {
   return taken + used;
 }
 
+// What a body has left to come; a body nobody hashes is read past.
+std::size_t HttpExchange::take_body(Bytes bytes) {
+  const auto taken = static_cast<std::size_t>(std::min<std::uint64_t>(body_due_, bytes.size()));
+  body_due_ -= taken;
+  if (upload_ == nullptr) return taken;
+  upload_->add(bytes.first(taken));
+  upload_bytes_ += taken;
+  if (body_due_ == 0) end_upload();
+  return taken;
+}
+
+void HttpExchange::begin_upload(const HttpRequest& request) {
+  upload_ = hashes_->lend();
+  upload_bytes_ = 0;
+  if (upload_ == nullptr) {
+    keep_alive_ = false;
+    body_ = "too many uploads at a time\n";
+    begin({"503 Service Unavailable"}, "text/plain", body_.size(), true);
+  } else if (body_due_ == 0) {
+    end_upload();
+  } else if (request.expects_continue) {  // RFC 9110 section 10.1.1
+    constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+    std::ranges::copy(kContinue, head_.begin());
+    head_bytes_ = kContinue.size();
+    head_sent_ = 0;
+  }
+}
+
+void HttpExchange::end_upload() {
+  const auto written = fmt::format_to_n(receipt_.begin(), receipt_.size(), "{} bytes, sha256 {}\n",
+                                        upload_bytes_, upload_->hex());
+  release();
+  body_ = std::string_view(receipt_.data(), std::min(written.size, receipt_.size()));
+  begin({"200 OK"}, "text/plain", body_.size(), true);
+}
+
 void HttpExchange::answer(const HttpRequest& request) {
+  using Method = HttpRequest::Method;
   keep_alive_ = request.keep_alive;
-  const bool with_body = request.method == HttpRequest::Method::get;
-  if (request.method == HttpRequest::Method::other) {
-    body_ = "only GET and HEAD are served here\n";
-    begin({"405 Method Not Allowed", "Allow: GET, HEAD\r\n"}, "text/plain", body_.size(), true);
+  if (request.method == Method::put || request.method == Method::post) {
+    begin_upload(request);
+    return;
+  }
+  const bool with_body = request.method == Method::get;
+  if (request.method == Method::other) {
+    body_ = "only GET, HEAD, PUT and POST are served here\n";
+    begin({"405 Method Not Allowed", "Allow: GET, HEAD, PUT, POST\r\n"}, "text/plain", body_.size(),
+          true);
     return;
   }
   const std::string_view path = path_of(request.target);

@@ -5,6 +5,7 @@
 //
 //   GET /           the fixed page (also /index.html)
 //   GET /bytes/N    N bytes, N up to 1 TiB: the byte at offset i is kAlphabet[i % 64]
+//   PUT, POST       the body is hashed; the answer is "N bytes, sha256 HEX"
 //   other paths     404; other methods 405; HEAD is GET without the body
 #pragma once
 
@@ -12,10 +13,27 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "apps/serve/http_request.hpp"
+#include "apps/stream/sha256.hpp"
 
 namespace handfast::serve {
+
+// Hashes for uploads, a bounded number at a time; lent to one exchange after the other.
+class UploadHashes {
+ public:
+  static constexpr std::size_t kMax = 256;
+
+  UploadHashes();
+  // Empty of bytes; null when all are lent.
+  apps::Sha256* lend();
+  void give_back(apps::Sha256* hash) { free_.push_back(hash); }
+
+ private:
+  std::vector<apps::Sha256> all_;
+  std::vector<apps::Sha256*> free_;
+};
 
 class HttpExchange {
  public:
@@ -28,6 +46,10 @@ class HttpExchange {
       "</html>\n";
   static constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 40;
 
+  // `hashes` is borrowed for as long as this lives; call release() before it ends.
+  explicit HttpExchange(UploadHashes& hashes) : hashes_(&hashes) {}
+  void release();
+
   // Takes bytes up to the end of one request; returns how many. 0 while an answer is to be sent.
   // After finished() everything is taken and ignored.
   std::size_t receive(Bytes bytes);
@@ -35,10 +57,14 @@ class HttpExchange {
   Bytes to_send() const;
   // The first `count` bytes of to_send() have been sent.
   void sent(std::size_t count);
-  // The peer will send nothing more: the present answer, if any, is the last.
-  void peer_finished() { keep_alive_ = false; }
+  // The peer will send nothing more: the present answer, if any, is the last. A body that is not
+  // whole gets none.
+  void peer_finished() {
+    keep_alive_ = false;
+    release();
+  }
   // The last answer is sent whole: the connection is to be closed.
-  bool finished() const { return !keep_alive_ && to_send().empty(); }
+  bool finished() const { return !keep_alive_ && upload_ == nullptr && to_send().empty(); }
   // Answers begun.
   std::uint64_t answers() const { return answers_; }
 
@@ -47,6 +73,9 @@ class HttpExchange {
   void answer(const HttpRequest& request);
   void begin(const Status& status, std::string_view type, std::uint64_t body_bytes, bool with_body);
   void refuse(const Status& status);
+  std::size_t take_body(Bytes bytes);
+  void begin_upload(const HttpRequest& request);
+  void end_upload();
 
   HttpRequestParser parser_;
   std::array<char, 224> head_{};
@@ -54,10 +83,14 @@ class HttpExchange {
   std::uint16_t head_sent_ = 0;
   bool keep_alive_ = true;
   bool generates_ = false;  // the body is kAlphabet over and over, else `body_`
-  std::string_view body_;   // static text
+  std::string_view body_;   // static text, or receipt_
   std::uint64_t body_bytes_ = 0;
   std::uint64_t body_sent_ = 0;
-  std::uint64_t skip_bytes_ = 0;  // of a request's body
+  std::uint64_t body_due_ = 0;  // of a request's body
+  UploadHashes* hashes_;
+  apps::Sha256* upload_ = nullptr;  // of the body that is coming in
+  std::uint64_t upload_bytes_ = 0;
+  std::array<char, 128> receipt_{};
   std::uint64_t answers_ = 0;
 };
 

@@ -133,6 +133,8 @@ bool HttpRequestParser::end_of_method() {
   if (word_bytes_ == 0) return false;
   if (word() == "GET") method_ = HttpRequest::Method::get;
   if (word() == "HEAD") method_ = HttpRequest::Method::head;
+  if (word() == "PUT") method_ = HttpRequest::Method::put;
+  if (word() == "POST") method_ = HttpRequest::Method::post;
   word_bytes_ = 0;
   part_ = Part::target;
   return true;
@@ -165,6 +167,8 @@ bool HttpRequestParser::end_of_field() {
   } else if (name == "connection") {
     says_close_ = says_close_ || list_has(value(), "close");
     says_keep_alive_ = says_keep_alive_ || list_has(value(), "keep-alive");
+  } else if (name == "expect") {
+    says_expect_ = says_expect_ || list_has(value(), "100-continue");
   } else if (name == "content-length") {
     std::uint64_t length = 0;
     const char* const end = value().data() + value().size();
@@ -174,7 +178,7 @@ bool HttpRequestParser::end_of_field() {
     has_length_ = true;
     body_bytes_ = length;
   } else if (name == "transfer-encoding") {
-    good = false;  // no body is of use here, and reading past a chunked one is not offered
+    good = false;  // a body in chunks is not offered
   }
   word_bytes_ = 0;
   word_overflows_ = false;
@@ -192,7 +196,11 @@ HttpRequestParser::Status HttpRequestParser::end_of_head() {
 HttpRequest HttpRequestParser::request() const {
   // RFC 9112 section 9.3: HTTP/1.1 persists unless told otherwise, HTTP/1.0 only when asked to.
   const bool keep_alive = !says_close_ && (http_1_1_ || says_keep_alive_);
-  return {method_, keep_alive, body_bytes_, std::string_view(target_.data(), target_bytes_)};
+  return {.method = method_,
+          .keep_alive = keep_alive,
+          .expects_continue = says_expect_ && http_1_1_ && body_bytes_ != 0,
+          .body_bytes = body_bytes_,
+          .target = std::string_view(target_.data(), target_bytes_)};
 }
 
 }  // namespace handfast::serve

@@ -12,11 +12,12 @@
 namespace handfast::serve {
 
 struct HttpRequest {
-  enum class Method : std::uint8_t { get, head, other };
+  enum class Method : std::uint8_t { get, head, put, post, other };
   Method method = Method::other;
   bool keep_alive = false;
-  std::uint64_t body_bytes = 0;  // to be read past after the head
-  std::string_view target;       // lives in the parser until its next reset()
+  bool expects_continue = false;  // the client waits for a 100 before it sends the body
+  std::uint64_t body_bytes = 0;   // that follow the head
+  std::string_view target;        // lives in the parser until its next reset()
 };
 
 class HttpRequestParser {
@@ -62,6 +63,7 @@ class HttpRequestParser {
   bool has_host_ = false;
   bool says_close_ = false;
   bool says_keep_alive_ = false;
+  bool says_expect_ = false;
   bool has_length_ = false;
   std::uint64_t body_bytes_ = 0;
   std::size_t head_bytes_ = 0;

@@ -33,7 +33,7 @@ void HttpService::on_open(Connection connection) {
     (void)connection.abort();
     return;
   }
-  ::new (storage_.get() + slot * sizeof(HttpExchange)) HttpExchange();
+  ::new (storage_.get() + slot * sizeof(HttpExchange)) HttpExchange(hashes_);
   connection.set_context(std::uint64_t{slot} + 1);
 }
 
@@ -75,7 +75,9 @@ void HttpService::on_peer_finished(Connection connection) {
 void HttpService::on_closed(Connection connection, CloseReason reason) {
   CountingService::on_closed(connection, reason);
   const std::uint64_t context = connection.context();
-  if (context != 0) free_.push_back(static_cast<std::uint32_t>(context - 1));
+  if (context == 0) return;
+  exchange_of(connection)->release();
+  free_.push_back(static_cast<std::uint32_t>(context - 1));
 }
 
 }  // namespace handfast::serve

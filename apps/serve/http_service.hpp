@@ -32,6 +32,7 @@ class HttpService : public CountingService {
   std::uint32_t slots_;
   std::uint32_t never_used_ = 0;     // slots from here on
   std::vector<std::uint32_t> free_;  // used before and free again
+  UploadHashes hashes_;
 };
 
 }  // namespace handfast::serve

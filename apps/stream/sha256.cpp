@@ -12,9 +12,12 @@ void Sha256::Free::operator()(evp_md_ctx_st* context) const {
 }
 
 Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
-  if (!context_ || EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1) {
-    throw std::bad_alloc();
-  }
+  if (!context_) throw std::bad_alloc();
+  restart();
+}
+
+void Sha256::restart() {
+  if (EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1) throw std::bad_alloc();
 }
 
 void Sha256::add(std::span<const std::byte> bytes) {

@@ -14,6 +14,7 @@ class Sha256 {
  public:
   Sha256();
 
+  void restart();  // forgets what was added; allocates nothing
   void add(std::span<const std::byte> bytes);
   // Of everything added so far, as 64 hexadecimal digits; more may be added after it.
   std::string hex() const;

@@ -116,14 +116,15 @@ std::expected<Options, apps::Ending> parse_options(std::span<const char* const> 
 std::uint32_t frames_in_flight(const drivers::Impairment& weather) {
   // Few senders fill a line with frames shorter than this on average.
   constexpr double kBytesOfFrame = 256;
+  constexpr double kSpare = 1.25;
   const Duration longest = weather.delay + weather.jitter +
                            (weather.reorder > 0 ? weather.reorder_delay : Duration::zero());
   const double seconds = std::chrono::duration<double>(longest).count();
   const double bytes = static_cast<double>(weather.bits_per_second) / 8 * seconds +
                        static_cast<double>(weather.queue_max.bytes);
   const double frames = bytes / kBytesOfFrame + static_cast<double>(weather.queue_max.frames);
-  return static_cast<std::uint32_t>(
-      std::clamp(frames, static_cast<double>(kHeldDefault), static_cast<double>(kHeldMax)));
+  return static_cast<std::uint32_t>(std::clamp(frames * kSpare, static_cast<double>(kHeldDefault),
+                                               static_cast<double>(kHeldMax)));
 }
 
 }  // namespace handfast::emulator

@@ -19,7 +19,7 @@ std::size_t CaptureDevice::receive(Instant now, std::span<base::Packet> out) {
 std::size_t CaptureDevice::send(Instant now, std::span<const base::Packet> frames) {
   std::size_t sent = 0;
   while (sent < frames.size()) {
-    const auto burst = frames.subspan(sent, std::min(frames.size() - sent, kBurst));
+    const auto burst = whole_frames(frames.subspan(sent));
     keep_copies(burst);
     const std::size_t taken = inner_->send(now, burst);
     file_->write(now, std::span{copies_}.first(taken));
@@ -27,6 +27,17 @@ std::size_t CaptureDevice::send(Instant now, std::span<const base::Packet> frame
     if (taken < burst.size()) break;
   }
   return sent;
+}
+
+// As many of the first as the copies have slots for.
+std::span<const base::Packet> CaptureDevice::whole_frames(std::span<const base::Packet> frames) {
+  std::size_t count = 0;
+  while (count < frames.size()) {
+    const std::size_t packets = base::first_frame(frames.subspan(count)).size();
+    if (count + packets > kBurst) break;
+    count += packets;
+  }
+  return frames.first(count);
 }
 
 void CaptureDevice::keep_copies(std::span<const base::Packet> frames) {

@@ -23,7 +23,9 @@ class CaptureDevice final : public base::Device {
 
  private:
   static constexpr std::size_t kBurst = 64;
+  static_assert(kBurst >= base::kFramePacketsMax);
 
+  static std::span<const base::Packet> whole_frames(std::span<const base::Packet> frames);
   void keep_copies(std::span<const base::Packet> frames);
 
   base::Device* inner_;

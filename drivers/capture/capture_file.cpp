@@ -4,57 +4,33 @@
 
 #include <algorithm>
 
-#include "base/bytes.hpp"
+#include "wire/tcp_layout.hpp"
 
 namespace handfast::drivers {
 namespace {
 
-constexpr int kSnapLength = 65'535;
+// A frame to be cut up may be longer than any packet.
+constexpr std::uint32_t kSnapLength = 1 << 17;
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 
-// RFC 1071: the ones' complement sum of big-endian words, folded.
-std::uint16_t ones_complement_sum(base::Bytes bytes) {
-  std::uint64_t sum = 0;
-  std::size_t i = 0;
-  for (; i + 1 < bytes.size(); i += 2) sum += base::load_be16(&bytes[i]);
-  if (i < bytes.size()) sum += std::to_integer<std::uint64_t>(bytes[i]) << 8;
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<std::uint16_t>(sum);
-}
+constexpr unsigned kAnyOffload = base::kOffloadIpChecksum | base::kOffloadL4Checksum;
 
-void complete_ip_checksum(base::MutableBytes header) {
-  constexpr std::size_t kChecksumAt = 10;
-  base::store_be16(&header[kChecksumAt], 0);
-  const auto sum = ones_complement_sum(header);
-  base::store_be16(&header[kChecksumAt], static_cast<std::uint16_t>(~sum));
-}
-
-// The field holds the pseudo-header's sum already, so that summing the segment as it is includes
-// it.
-void complete_tcp_checksum(base::MutableBytes segment) {
-  constexpr std::size_t kChecksumAt = 16;
-  const auto sum = ones_complement_sum(segment);
-  base::store_be16(&segment[kChecksumAt], static_cast<std::uint16_t>(~sum));
-}
-
-// What the device would make of `frame`, in place. Padding behind the IP packet counts as zeroes.
-void complete_checksums(base::MutableBytes frame, const base::Packet& packet) {
-  const std::size_t l3 = packet.l2_length;
-  const std::size_t l4 = l3 + packet.l3_length;
-  if (frame.size() < l4 + packet.l4_length || packet.l3_length < 20 || packet.l4_length < 20)
-    return;
-  if ((packet.flags & base::kOffloadIpChecksum) != 0) {
-    complete_ip_checksum(frame.subspan(l3, packet.l3_length));
+// What the device would make of `frame`, in place; one to be cut up is written uncut.
+void complete_checksums(base::MutableBytes frame, const base::Packet& first) {
+  const auto layout = wire::tcp_layout_of(frame);
+  if (!layout) return;
+  if ((first.flags & base::kOffloadIpChecksum) != 0) wire::complete_ip_checksum(frame, *layout);
+  if ((first.flags & base::kOffloadL4Checksum) != 0) {
+    wire::complete_tcp_checksum(frame, *layout, first.segment_size != 0);
   }
-  if ((packet.flags & base::kOffloadL4Checksum) != 0) complete_tcp_checksum(frame.subspan(l4));
 }
 
 }  // namespace
 
 std::expected<std::shared_ptr<CaptureFile>, std::string> CaptureFile::create(
     const std::string& path, std::uint64_t frames_max, std::int64_t origin_ns) {
-  pcap* const handle =
-      pcap_open_dead_with_tstamp_precision(DLT_EN10MB, kSnapLength, PCAP_TSTAMP_PRECISION_NANO);
+  pcap* const handle = pcap_open_dead_with_tstamp_precision(
+      DLT_EN10MB, static_cast<int>(kSnapLength), PCAP_TSTAMP_PRECISION_NANO);
   if (handle == nullptr) return std::unexpected("capture file " + path + ": no memory");
   pcap_dumper* const dumper = pcap_dump_open(handle, path.c_str());
   if (dumper == nullptr) {
@@ -78,26 +54,39 @@ CaptureFile::~CaptureFile() {
   pcap_close(handle_);
 }
 
-void CaptureFile::write(Instant now, std::span<const base::Packet> frames) {
+void CaptureFile::write(Instant now, std::span<const base::Packet> packets) {
   const std::lock_guard lock(mutex_);
   const std::int64_t wall_ns = origin_ns_ + now.ns();
-  const auto count = std::min<std::uint64_t>(frames.size(), frames_left_);
-  for (const auto& frame : frames.first(count)) {
+  while (!packets.empty() && frames_left_ > 0) {
+    const auto frame = base::first_frame(packets);
+    packets = packets.subspan(frame.size());
+    const base::Bytes bytes = bytes_of(frame);
     pcap_pkthdr header{};
     header.ts.tv_sec = wall_ns / kNsPerSecond;
     header.ts.tv_usec = wall_ns % kNsPerSecond;  // nanoseconds, as the handle was opened for
-    header.len = frame.length;
-    header.caplen = std::min<std::uint32_t>(frame.length, kSnapLength);
-    const std::byte* bytes = frame.data;
-    if ((frame.flags & (base::kOffloadIpChecksum | base::kOffloadL4Checksum)) != 0) {
-      std::copy_n(frame.data, header.caplen, scratch_.data());
-      complete_checksums(std::span{scratch_}.first(header.caplen), frame);
-      bytes = scratch_.data();
-    }
-    pcap_dump(reinterpret_cast<u_char*>(dumper_), &header, reinterpret_cast<const u_char*>(bytes));
+    header.len = static_cast<std::uint32_t>(base::frame_length(frame));
+    header.caplen = static_cast<std::uint32_t>(bytes.size());
+    pcap_dump(reinterpret_cast<u_char*>(dumper_), &header,
+              reinterpret_cast<const u_char*>(bytes.data()));
+    --frames_left_;
+    ++frames_written_;
   }
-  frames_left_ -= count;
-  frames_written_ += count;
+}
+
+// A frame as it is where it can be, else put together and completed in `scratch_`.
+base::Bytes CaptureFile::bytes_of(std::span<const base::Packet> frame) {
+  if (frame.size() == 1 && (frame[0].flags & kAnyOffload) == 0) {
+    return frame[0].bytes().first(std::min(frame[0].length, kSnapLength));
+  }
+  std::size_t length = 0;
+  for (const auto& packet : frame) {
+    const std::size_t part = std::min<std::size_t>(packet.length, kSnapLength - length);
+    std::copy_n(packet.data, part, &scratch_[length]);
+    length += part;
+  }
+  const base::MutableBytes whole = std::span{scratch_}.first(length);
+  complete_checksums(whole, frame[0]);
+  return whole;
 }
 
 std::uint64_t CaptureFile::frames_written() const {

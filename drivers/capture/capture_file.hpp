@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/bytes.hpp"
 #include "base/packet.hpp"
 #include "handfast/time.hpp"
 
@@ -29,13 +30,16 @@ class CaptureFile {
   CaptureFile& operator=(const CaptureFile&) = delete;
   ~CaptureFile();
 
-  // Appends frames until the bound is reached. A frame that waits for the device to fill in its
-  // checksums gets them in the file, as the wire will have them. From any thread.
-  void write(Instant now, std::span<const base::Packet> frames);
+  // Appends whole frames, of one packet or several, until the bound is reached. A frame that waits
+  // for the device to fill in its checksums gets them in the file, as the wire will have them; one
+  // that the device is to cut up (TSO) is one frame here. From any thread.
+  void write(Instant now, std::span<const base::Packet> packets);
   std::uint64_t frames_written() const;
 
  private:
   CaptureFile(pcap* handle, pcap_dumper* dumper, std::uint64_t frames_max, std::int64_t origin_ns);
+
+  base::Bytes bytes_of(std::span<const base::Packet> frame);
 
   mutable std::mutex mutex_;
   pcap* handle_;
@@ -43,7 +47,7 @@ class CaptureFile {
   std::uint64_t frames_left_;
   std::uint64_t frames_written_ = 0;
   std::int64_t origin_ns_;
-  std::vector<std::byte> scratch_;  // a frame whose checksums are completed
+  std::vector<std::byte> scratch_;  // a frame put together, its checksums completed
 };
 
 }  // namespace handfast::drivers

@@ -117,7 +117,8 @@ void EthdevPool::free(std::span<const base::Packet> packets) {
     if (is_plain(mbuf)) [[likely]] {
       batch.add(mbuf);
     } else {
-      rte_pktmbuf_free(mbuf);
+      // This one segment: a shared packet may still be linked to others that were sent with it.
+      rte_pktmbuf_free_seg(mbuf);
     }
   }
 }

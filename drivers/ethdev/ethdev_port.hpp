@@ -24,6 +24,8 @@ struct PortOptions {
   // Each used only where the port has it.
   bool rx_checksum_offload = true;
   bool tx_checksum_offload = true;
+  bool multi_segment = true;  // frames to send in several packets
+  bool tso = true;            // needs the two above
   bool rss = true;
   bool promiscuous = false;  // frames to any address, where the port can tell them apart
 };

@@ -1,6 +1,10 @@
 // EthdevQueue: one rx and tx queue pair of a DPDK port, as a worker's Device. Made by EthdevPort,
 // called by one worker only. It trusts the NIC's checksum verdict where the port gives one and says
 // nothing otherwise, so that the stack verifies in software.
+//
+// A packet that its sender shares, to send it again if it must, is one mbuf with a reference count.
+// The port's driver gives its reference back when the frame has left. Where the driver hands the
+// very mbuf to a peer, who may write into it, a shared packet leaves as a copy.
 #pragma once
 
 #include <cstdint>
@@ -13,12 +17,17 @@ struct rte_mbuf;
 
 namespace handfast::drivers {
 
+// What a port's queues have to know of it beside its DeviceInfo.
+struct QueueTraits {
+  bool trust_checksums = false;  // receive checksum offload is on, the mbuf's flags mean something
+  bool passes_buffers = false;   // who receives gets the mbuf that was sent (net_ring)
+};
+
 class EthdevQueue final : public base::Device {
  public:
-  // `trust_checksums`: receive checksum offload is on, the mbuf's flags mean something.
   EthdevQueue(std::uint16_t port, std::uint16_t queue, const base::DeviceInfo& info,
-              bool trust_checksums, EthdevPool& pool)
-      : port_(port), queue_(queue), trust_checksums_(trust_checksums), info_(info), pool_(&pool) {}
+              const QueueTraits& traits, EthdevPool& pool)
+      : port_(port), queue_(queue), traits_(traits), info_(info), pool_(&pool) {}
 
   const base::DeviceInfo& info() const override { return info_; }
   base::PacketPool& pool() override { return *pool_; }
@@ -26,17 +35,24 @@ class EthdevQueue final : public base::Device {
   std::size_t receive(Instant now, std::span<base::Packet> out) override;
   std::size_t send(Instant now, std::span<const base::Packet> frames) override;
 
-  // Frames in several segments that did not fit one buffer: received and dropped.
+  // Frames in several segments that did not fit one buffer, or another's for which there was no
+  // buffer to copy into: received and dropped.
   std::uint64_t too_long() const { return too_long_.value(); }
   // Frames that the port's driver refused to send as they were (rte_eth_tx_prepare): dropped.
   std::uint64_t refused() const { return refused_.value(); }
 
  private:
+  static constexpr std::size_t kBurst = 64;
+  struct Burst;
+
+  bool gather(std::span<const base::Packet> frames, Burst& burst);
+  bool replace_by_copy(const base::Packet& packet, rte_mbuf*& mbuf);
   std::uint16_t send_burst(rte_mbuf** mbufs, std::uint16_t count);
+  static void settle_copies(const Burst& burst, std::size_t taken);
 
   std::uint16_t port_;
   std::uint16_t queue_;
-  bool trust_checksums_;
+  QueueTraits traits_;
   base::DeviceInfo info_;
   EthdevPool* pool_;
   base::Counter too_long_;

@@ -10,6 +10,9 @@ namespace {
 
 constexpr std::uint64_t kRxChecksums = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
 constexpr std::uint64_t kTxChecksums = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
+constexpr std::uint64_t kTso = RTE_ETH_TX_OFFLOAD_TCP_TSO;
+constexpr std::uint64_t kMultiSegment = RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+constexpr std::uint32_t kIpPacketMax = 65'535;
 constexpr auto kAnySocket = static_cast<unsigned>(SOCKET_ID_ANY);
 constexpr std::uint64_t kRssFields = RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP;
 
@@ -30,13 +33,20 @@ class Setup {
     return status;
   }
   base::DeviceInfo device_info(const base::MacAddress* mac) const;
-  bool has_rx_checksums() const { return (rx_offloads_ & kRxChecksums) != 0; }
+  QueueTraits queue_traits() const {
+    return {.trust_checksums = (rx_offloads_ & kRxChecksums) != 0,
+            .passes_buffers = passes_buffers()};
+  }
 
  private:
   Status inquire();
+  void choose_offloads();
   Status configure();
   Status set_up_queues();
   Status start();
+  bool is_driver(std::string_view name) const { return dev_.driver_name == name; }
+  // Its frames stay in the sender's buffers, which the receiver then owns.
+  bool passes_buffers() const { return is_driver("net_ring"); }
   std::uint16_t queue_count() const { return static_cast<std::uint16_t>(pools_.size()); }
   Status failed(const char* what, int code) const {
     return std::unexpected(fmt::format("port {}: {}: {}", name_, what, rte_strerror(-code)));
@@ -67,9 +77,22 @@ Status Setup::inquire() {
     return std::unexpected(fmt::format("port {}: an MTU of {} is more than its {}", name_,
                                        options_.mtu, dev_.max_mtu));
   }
+  choose_offloads();
+  return {};
+}
+
+// RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE is never asked for: buffers are shared, and of several pools.
+void Setup::choose_offloads() {
   if (options_.rx_checksum_offload) rx_offloads_ = dev_.rx_offload_capa & kRxChecksums;
   if (options_.tx_checksum_offload) tx_offloads_ = dev_.tx_offload_capa & kTxChecksums;
-  return {};
+  if (options_.multi_segment && !passes_buffers()) {
+    tx_offloads_ |= dev_.tx_offload_capa & kMultiSegment;
+  }
+  constexpr std::uint64_t kNeeded = RTE_ETH_TX_OFFLOAD_TCP_CKSUM | kMultiSegment;
+  // net_tap cuts in software, and refuses segments of a full MSS: it counts the Ethernet header
+  // against the MTU.
+  const bool can_tso = (tx_offloads_ & kNeeded) == kNeeded && !is_driver("net_tap");
+  if (options_.tso && can_tso) tx_offloads_ |= dev_.tx_offload_capa & kTso;
 }
 
 Status Setup::configure() {
@@ -123,6 +146,9 @@ Status Setup::start() {
     const int code = rte_eth_promiscuous_enable(id_);
     if (code != 0 && code != -ENOTSUP) return failed("it cannot be promiscuous", code);
   }
+  // Neighbour Discovery is multicast (RFC 2464 section 7).
+  const int code = rte_eth_allmulticast_enable(id_);
+  if (code != 0 && code != -ENOTSUP) return failed("it takes no multicast", code);
   return {};
 }
 
@@ -131,6 +157,13 @@ base::DeviceInfo Setup::device_info(const base::MacAddress* mac) const {
   info.mtu = options_.mtu;
   info.offload_ip_checksum = (tx_offloads_ & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0;
   info.offload_tcp_checksum = (tx_offloads_ & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0;
+  if ((tx_offloads_ & kTso) != 0) info.tso_bytes_max = kIpPacketMax;
+  if ((tx_offloads_ & kMultiSegment) != 0) {
+    // A driver that knows no bound says 65,535, or nothing.
+    constexpr std::uint16_t kPacketsMax = base::kFramePacketsMax;
+    const std::uint16_t packets_max = dev_.tx_desc_lim.nb_seg_max;
+    info.frame_packets_max = packets_max == 0 ? kPacketsMax : std::min(packets_max, kPacketsMax);
+  }
   if (mac != nullptr) {
     info.mac = *mac;
     return info;
@@ -158,8 +191,7 @@ std::expected<std::unique_ptr<EthdevPort>, std::string> start_port(
   if (status) {
     const auto info = setup.device_info(mac);
     for (std::uint16_t q = 0; q < pools.size(); ++q) {
-      queues.push_back(
-          std::make_unique<EthdevQueue>(id, q, info, setup.has_rx_checksums(), *pools[q]));
+      queues.push_back(std::make_unique<EthdevQueue>(id, q, info, setup.queue_traits(), *pools[q]));
     }
   }
   // Also after a failure: its destructor gives the port back.

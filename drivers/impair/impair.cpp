@@ -6,12 +6,9 @@ namespace handfast::drivers {
 
 ImpairDevice::ImpairDevice(base::Device& inner, const ImpairConfig& config)
     : inner_(inner),
-      info_(inner.info()),
+      info_{.mac = inner.info().mac, .mtu = inner.info().mtu},
       outgoing_(config.send, direction_seed(config.seed, 0), config.held_max, inner.pool()),
-      incoming_(config.receive, direction_seed(config.seed, 1), config.held_max, inner.pool()) {
-  info_.offload_ip_checksum = false;
-  info_.offload_tcp_checksum = false;
-}
+      incoming_(config.receive, direction_seed(config.seed, 1), config.held_max, inner.pool()) {}
 
 ImpairDevice::~ImpairDevice() {
   inner_.pool().free(std::span{refused_}.first(refused_count_));

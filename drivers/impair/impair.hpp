@@ -29,8 +29,8 @@ class ImpairDevice final : public base::Device {
   ImpairDevice(base::Device& inner, const ImpairConfig& config);
   ~ImpairDevice() override;
 
-  // The inner device's, without its checksum offloads: a frame must be complete before it is
-  // corrupted or copied.
+  // The inner device's address and MTU, and none of its offloads: a frame must be complete, and in
+  // one packet, before it is corrupted, copied or measured.
   const base::DeviceInfo& info() const override { return info_; }
   base::PacketPool& pool() override { return inner_.pool(); }
   // Also passes on the frames to send that have become due: a worker's poll drives both directions.

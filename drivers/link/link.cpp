@@ -3,10 +3,15 @@
 #include <algorithm>
 #include <array>
 
+#include "drivers/link/coalescing.hpp"
+#include "drivers/link/segmentation.hpp"
+
 namespace handfast::drivers {
 namespace {
 
 constexpr std::size_t kEthernetHeader = 14;
+constexpr std::uint32_t kIpPacketMax = 65'535;
+constexpr std::size_t kFrameMax = kEthernetHeader + 4 + kIpPacketMax;  // with a VLAN tag
 
 base::MacAddress mac_at(const std::byte* at) {
   base::MacAddress mac;
@@ -20,39 +25,99 @@ bool is_group(const base::MacAddress& mac) {
 
 }  // namespace
 
+LinkPort::LinkPort(Link& link, std::size_t index, SimPool& pool, const base::DeviceInfo& info,
+                   const LinkOffloads& offloads)
+    : link_(link),
+      index_(index),
+      pool_(pool),
+      info_(info),
+      lro_(offloads.lro),
+      queue_(link.config_.queue_bytes_max),
+      whole_(kFrameMax),
+      segment_(offloads.tso ? kFrameMax : 0) {
+  info_.offload_ip_checksum = offloads.checksums || offloads.tso;
+  info_.offload_tcp_checksum = info_.offload_ip_checksum;
+  info_.tso_bytes_max = offloads.tso ? kIpPacketMax : 0;
+  info_.frame_packets_max = base::kFramePacketsMax;
+}
+
 std::size_t LinkPort::receive(Instant now, std::span<base::Packet> out) {
   std::size_t count = 0;
   while (count < out.size() && !queue_.is_empty() && queue_.front_due() <= now) {
-    if (pool_.allocate(out.subspan(count, 1)) == 1) {
-      const base::Bytes frame = queue_.front();
-      std::memcpy(out[count].data, frame.data(), frame.size());
-      out[count].length = static_cast<std::uint32_t>(frame.size());
-      ++count;
-    } else {
+    base::Packet& packet = out[count];
+    if (pool_.allocate({&packet, 1}) == 0) {
       ++link_.counters_.dropped_pool;
+      queue_.pop();
+      continue;
     }
+    const base::Bytes frame = queue_.front();
+    std::memcpy(packet.data, frame.data(), frame.size());
+    packet.length = static_cast<std::uint32_t>(frame.size());
     queue_.pop();
+    if (lro_) merge_due(now, packet);
+    ++count;
   }
   link_.counters_.delivered += count;
   return count;
 }
 
+void LinkPort::merge_due(Instant now, base::Packet& packet) {
+  Coalescing merge(packet, pool_.data_room());
+  while (!queue_.is_empty() && queue_.front_due() <= now && merge.append(queue_.front())) {
+    ++link_.counters_.merged;
+    queue_.pop();
+  }
+  merge.finish();
+}
+
 std::size_t LinkPort::send(Instant now, std::span<const base::Packet> frames) {
-  for (const base::Packet& packet : frames) link_.forward(now, index_, packet.bytes());
+  for (auto rest = frames; !rest.empty();) {
+    const auto frame = base::first_frame(rest);
+    rest = rest.subspan(frame.size());
+    transmit(now, frame);
+  }
   pool_.free(frames);
   return frames.size();
+}
+
+void LinkPort::transmit(Instant now, std::span<const base::Packet> frame) {
+  constexpr unsigned kChecksums = base::kOffloadIpChecksum | base::kOffloadL4Checksum;
+  const base::Packet& first = frame[0];
+  if (frame.size() == 1 && (first.flags & kChecksums) == 0) {
+    return link_.forward(now, index_, first.bytes());
+  }
+  if (base::frame_length(frame) > whole_.size()) {
+    ++link_.counters_.dropped_length;
+    return;
+  }
+  auto end = whole_.begin();
+  for (const base::Packet& packet : frame) end = std::ranges::copy(packet.bytes(), end).out;
+  const base::MutableBytes whole{whole_.begin(), end};
+  if (first.segment_size != 0 && !segment_.empty()) return cut_up(now, whole, first.segment_size);
+  if (const auto layout = wire::tcp_layout_of(whole)) {
+    if ((first.flags & base::kOffloadIpChecksum) != 0) wire::complete_ip_checksum(whole, *layout);
+    if ((first.flags & base::kOffloadL4Checksum) != 0) {
+      wire::complete_tcp_checksum(whole, *layout, false);
+    }
+  }
+  link_.forward(now, index_, whole);
+}
+
+void LinkPort::cut_up(Instant now, base::Bytes frame, std::uint16_t segment_size) {
+  const auto layout = wire::tcp_layout_of(frame);
+  if (!layout) return;
+  ++link_.counters_.cut_up;
+  Segmentation segmentation(frame, *layout, segment_size);
+  while (!segmentation.is_done()) link_.forward(now, index_, segmentation.next(segment_));
 }
 
 Link::Link(const LinkConfig& config) : config_(config) {
   learned_.reserve(kLearnedMax);
 }
 
-LinkPort& Link::add_port(SimPool& pool, const base::DeviceInfo& info) {
-  base::DeviceInfo without_offloads = info;
-  without_offloads.offload_ip_checksum = false;
-  without_offloads.offload_tcp_checksum = false;
-  ports_.emplace_back(
-      new LinkPort(*this, ports_.size(), pool, without_offloads, config_.queue_bytes_max));
+LinkPort& Link::add_port(SimPool& pool, const base::DeviceInfo& info,
+                         const LinkOffloads& offloads) {
+  ports_.emplace_back(new LinkPort(*this, ports_.size(), pool, info, offloads));
   return *ports_.back();
 }
 

@@ -27,9 +27,19 @@ struct LinkConfig {
   std::size_t queue_bytes_max = std::size_t{16} << 20;  // on the way to one port
 };
 
+// What a port's device does for its host, in software. Each is off unless asked for.
+struct LinkOffloads {
+  bool checksums = false;  // fills in the checksums of what is sent
+  bool tso = false;        // and cuts up what is longer than a segment (Segmentation)
+  bool lro = false;  // verifies the checksums of what arrives, and merges it (Coalescing): as much
+                     // as the pool's data room holds
+};
+
 struct LinkCounters {
-  std::uint64_t sent = 0;            // frames given to send()
+  std::uint64_t sent = 0;            // frames on the wire
   std::uint64_t delivered = 0;       // frames handed out by receive()
+  std::uint64_t cut_up = 0;          // frames that TSO made several of
+  std::uint64_t merged = 0;          // frames that LRO added to the one before
   std::uint64_t flooded = 0;         // frames sent to all other ports
   std::uint64_t dropped_filter = 0;  // by the filter
   std::uint64_t dropped_queue = 0;   // queue_bytes_max was reached
@@ -54,20 +64,26 @@ class LinkPort final : public base::Device {
  private:
   friend class Link;
   LinkPort(Link& link, std::size_t index, SimPool& pool, const base::DeviceInfo& info,
-           std::size_t queue_bytes_max)
-      : link_(link), index_(index), pool_(pool), info_(info), queue_(queue_bytes_max) {}
+           const LinkOffloads& offloads);
+
+  void transmit(Instant now, std::span<const base::Packet> frame);
+  void cut_up(Instant now, base::Bytes frame, std::uint16_t segment_size);
+  void merge_due(Instant now, base::Packet& packet);
 
   Link& link_;
   std::size_t index_;
   SimPool& pool_;
   base::DeviceInfo info_;
+  bool lro_;
   FrameRing queue_;
-  Instant line_free_;  // when the last bit of the queued frames has passed the line
+  std::vector<std::byte> whole_;    // a frame of several packets, or one that lacks checksums
+  std::vector<std::byte> segment_;  // of a frame that is cut up
+  Instant line_free_;               // when the last bit of the queued frames has passed the line
 };
 
 class Link {
  public:
-  // Sees every frame given to send(), also one that the filter drops.
+  // Sees every frame on the wire, also one that the filter drops.
   using Tap = std::function<void(Instant, base::Bytes)>;
   // True drops the frame.
   using Filter = std::function<bool(Instant, base::Bytes)>;
@@ -79,9 +95,10 @@ class Link {
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
 
-  // `pool` is borrowed for the link's life. The port is the link's. No checksum offload is offered
+  // `pool` is borrowed for the link's life. The port is the link's. It offers these offloads,
   // whatever `info` says.
-  LinkPort& add_port(SimPool& pool, const base::DeviceInfo& info);
+  LinkPort& add_port(SimPool& pool, const base::DeviceInfo& info,
+                     const LinkOffloads& offloads = {});
   void set_tap(Tap tap) { tap_ = std::move(tap); }
   void set_filter(Filter filter) { filter_ = std::move(filter); }
 

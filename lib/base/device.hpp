@@ -19,6 +19,9 @@ struct DeviceInfo {
   std::uint16_t mtu = 1500;           // bytes of IP packet, without the Ethernet header
   bool offload_ip_checksum = false;   // the device fills the IPv4 header checksum when asked
   bool offload_tcp_checksum = false;  // the device fills the TCP checksum when asked
+  // The longest IP packet that the device cuts into segments when asked (TSO); 0: none.
+  std::uint32_t tso_bytes_max = 0;
+  std::uint16_t frame_packets_max = 1;  // how many packets one frame to send may lie in
 };
 
 class Device {
@@ -35,7 +38,8 @@ class Device {
   // Frames that have arrived by `now`, into the front of `out`; returns how many. The caller owns
   // them. Buffers come from pool() or from one that pool() can free into.
   virtual std::size_t receive(Instant now, std::span<Packet> out) = 0;
-  // Takes as many frames from the front as fit; returns how many. The rest stays the caller's.
+  // Takes as many packets from the front as fit, frames of several packets only whole; returns how
+  // many packets. The rest stays the caller's. The last one does not continue.
   virtual std::size_t send(Instant now, std::span<const Packet> frames) = 0;
 
   // When a simulated device next has a frame to deliver; a real one does not know: never.

@@ -8,6 +8,9 @@
 //
 //   buffer start     data                   data + length          end of data room
 //        |  headroom  |   frame, `length`    |       tailroom       |
+//
+// A frame to send may lie in several packets, headers in the first: all but the last say
+// kContinues, and they follow each other in the burst. What is received is always one packet.
 #pragma once
 
 #include <array>
@@ -22,30 +25,48 @@ namespace handfast::base {
 // A fresh packet has at least this much room before `data`; queues keep their links there.
 inline constexpr std::size_t kPacketHeadroom = 128;
 
+// A frame to send lies in at most so many packets, whatever the device can take.
+inline constexpr std::size_t kFramePacketsMax = 48;
+
 enum PacketFlag : std::uint8_t {
   // Received: the device verified the checksum. Neither flag set means: verify it in software.
   kIpChecksumGood = 1 << 0,
   kL4ChecksumGood = 1 << 1,
   kIpChecksumBad = 1 << 2,
   kL4ChecksumBad = 1 << 3,
-  // To send: the device is to fill in the checksum. The l2/l3/l4 lengths are then set, and the
-  // TCP checksum field already holds the pseudo-header's sum.
+  // To send: the device is to fill in the checksum. The TCP checksum field already holds the
+  // pseudo-header's sum.
   kOffloadIpChecksum = 1 << 4,
   kOffloadL4Checksum = 1 << 5,
+  // To send: the next packet of the burst is the rest of the same frame, plain payload.
+  kContinues = 1 << 6,
 };
 
 struct Packet {
   std::byte* data = nullptr;
   void* buffer = nullptr;  // the driver's own; never looked into outside its driver
   std::uint32_t length = 0;
-  std::uint8_t flags = 0;      // PacketFlag bits
-  std::uint8_t l2_length = 0;  // bytes; used only with an offload flag
-  std::uint8_t l3_length = 0;
-  std::uint8_t l4_length = 0;
+  std::uint8_t flags = 0;  // PacketFlag bits
+  // Of the first packet of a frame to send, with kOffloadL4Checksum: the device is to cut it into
+  // frames of so many bytes of TCP payload (TSO). 0: it leaves as it is.
+  std::uint16_t segment_size = 0;
 
   std::span<const std::byte> bytes() const { return {data, length}; }
 };
 static_assert(sizeof(Packet) == 24);
+
+// The packets of the frame that `burst`, which is not empty, begins with.
+inline std::span<const Packet> first_frame(std::span<const Packet> burst) {
+  std::size_t count = 1;
+  while ((burst[count - 1].flags & kContinues) != 0 && count < burst.size()) ++count;
+  return burst.first(count);
+}
+
+inline std::size_t frame_length(std::span<const Packet> frame) {
+  std::size_t length = 0;
+  for (const Packet& packet : frame) length += packet.length;
+  return length;
+}
 
 // A source of empty packets. One thread's own; both calls are in bulk so that the virtual call is
 // spread over a burst.
@@ -64,7 +85,7 @@ class PacketPool {
   // Bytes from a fresh packet's `data` to the end of its buffer.
   virtual std::size_t data_room() const = 0;
   // One more owner of the buffer: it goes back to the pool when each has freed it. Owners only read
-  // what they share.
+  // what they share, and only one of them may be a device: a shared packet is not sent again.
   virtual void share(const Packet& packet) = 0;
   // Whether someone else, a device that has not sent it yet for example, still owns it too.
   virtual bool is_shared(const Packet& packet) const = 0;

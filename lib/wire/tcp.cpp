@@ -1,5 +1,8 @@
 #include "wire/tcp.hpp"
 
+#include <array>
+#include <cstring>
+
 #include "wire/checksum.hpp"
 
 namespace handfast::wire {
@@ -11,7 +14,7 @@ using base::Segment;
 using base::Seq;
 using base::TcpOptions;
 
-// RFC 9293 section 3.1 (0 to 2), RFC 7323 (3 and 8), RFC 2018 (4 and 5).
+// RFC 9293 section 3.1 (0 to 2), RFC 7323 (3 and 8), RFC 2018 (4 and 5), RFC 7413 (34).
 enum OptionKind : std::uint8_t {
   kEndOfOptions = 0,
   kNoOperation = 1,
@@ -20,6 +23,7 @@ enum OptionKind : std::uint8_t {
   kSackIsPermitted = 4,
   kSack = 5,
   kTimestampsPair = 8,
+  kFastOpenCookie = 34,
 };
 
 constexpr std::size_t kMssLength = 4;
@@ -49,6 +53,17 @@ void take_sack(Bytes blocks, TcpOptions& out) {
   }
 }
 
+// RFC 7413 section 4.1.1: no cookie asks for one; a cookie has 4 to 16 bytes, an even number.
+void take_fast_open(Bytes cookie, TcpOptions& out) {
+  constexpr std::size_t kCookieMin = 4;
+  const bool is_cookie =
+      cookie.size() >= kCookieMin && cookie.size() <= out.cookie.size() && cookie.size() % 2 == 0;
+  if (!cookie.empty() && !is_cookie) return;
+  out.present |= TcpOptions::kFastOpen;
+  out.cookie_length = static_cast<std::uint8_t>(cookie.size());
+  if (!cookie.empty()) std::memcpy(out.cookie.data(), cookie.data(), cookie.size());
+}
+
 // `option` is one whole option: kind, length and value.
 void take_option(Bytes option, bool syn, TcpOptions& out) {
   const std::byte* const value = option.data() + 2;
@@ -73,6 +88,9 @@ void take_option(Bytes option, bool syn, TcpOptions& out) {
     case kTimestampsPair:
       if (option.size() != kTimestampsLength) return;
       take_timestamps(value, out);
+      return;
+    case kFastOpenCookie:
+      if (syn) take_fast_open(option.subspan(2), out);
       return;
     default:  // MUST-6: an option we do not know is ignored
       return;
@@ -109,6 +127,19 @@ bool are_flags_possible(std::uint8_t flags) {
   return (flags & base::kSyn) == 0 || (flags & (base::kFin | base::kRst)) == 0;
 }
 
+// NOPs in front, so that the whole is a multiple of 4 bytes.
+void emit_fast_open(WordWriter& out, const TcpOptions& options) {
+  std::array<std::byte, 20> bytes;
+  bytes.fill(std::byte{kNoOperation});
+  const std::size_t length = fast_open_length(options);
+  const std::size_t option_length = 2U + options.cookie_length;
+  std::byte* const option = bytes.data() + (length - option_length);
+  option[0] = std::byte{kFastOpenCookie};
+  option[1] = static_cast<std::byte>(option_length);
+  std::memcpy(option + 2, options.cookie.data(), options.cookie_length);
+  for (std::size_t at = 0; at < length; at += 4) out.put(load_be32(&bytes[at]));
+}
+
 // Options in the order and alignment of fixed_options_length().
 void emit_options(WordWriter& out, const TcpOptions& options) {
   if (options.has(TcpOptions::kMss)) {
@@ -126,6 +157,7 @@ void emit_options(WordWriter& out, const TcpOptions& options) {
     constexpr std::uint32_t kPaddedWindowScale = 0x01030300;
     out.put(kPaddedWindowScale | options.window_scale);
   }
+  if (options.has(TcpOptions::kFastOpen)) emit_fast_open(out, options);
   if (options.sack_count == 0) return;
   const std::uint32_t blocks = sack_blocks_that_fit(options, fixed_options_length(options));
   if (blocks == 0) return;
@@ -135,15 +167,6 @@ void emit_options(WordWriter& out, const TcpOptions& options) {
     out.put(options.sack[i].left.raw());
     out.put(options.sack[i].right.raw());
   }
-}
-
-void set_offloads(base::Packet& packet, const TcpEmit& emit) {
-  packet.flags = static_cast<std::uint8_t>(
-      (emit.offload_ip_checksum && is_v4(emit.ip) ? base::kOffloadIpChecksum : 0) |
-      (emit.offload_tcp_checksum ? base::kOffloadL4Checksum : 0));
-  packet.l2_length = emit.link.length;
-  packet.l3_length = static_cast<std::uint8_t>(ip_header_length(emit.ip));
-  packet.l4_length = static_cast<std::uint8_t>(tcp_header_length(emit.segment.options));
 }
 
 }  // namespace
@@ -213,7 +236,7 @@ void emit_tcp(base::Packet& packet, const TcpEmit& emit) {
   }
   const auto text_length = static_cast<std::uint32_t>(text.size());
   emit_headers(packet.data, emit, text_length, text_sum);
-  set_offloads(packet, emit);
+  packet.flags = offload_flags(emit);
   packet.length = headers + text_length;
 }
 

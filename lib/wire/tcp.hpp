@@ -32,8 +32,8 @@ struct TcpPorts {
 //
 // Options (RFC 9293 section 3.1): unknown ones are skipped by their length, a known one of a wrong
 // length is ignored, and an impossible length (0, 1, past the header) ends them, keeping those
-// before it (MUST-7). MSS, window scale and SACK-permitted mean nothing without SYN and are
-// ignored.
+// before it (MUST-7). MSS, window scale, SACK-permitted and Fast Open mean nothing without SYN
+// and are ignored.
 Drop parse_tcp(base::Bytes segment, const Frame& frame, TcpPorts& ports, base::Segment& out);
 
 struct TcpEmit {
@@ -55,6 +55,11 @@ inline std::uint32_t sack_blocks_that_fit(const base::TcpOptions& options,
   return std::min<std::uint32_t>(options.sack_count, room);
 }
 
+// Bytes of the Fast Open option (RFC 7413 section 4.1.1) with its padding.
+inline std::uint32_t fast_open_length(const base::TcpOptions& options) {
+  return (2U + options.cookie_length + 3U) / 4 * 4;
+}
+
 // Bytes of all options but SACK, padding included. The layout is Linux's: every option begins at
 // a multiple of 4 bytes, SACK-permitted taking the place of the two NOPs before timestamps.
 inline std::uint32_t fixed_options_length(const base::TcpOptions& options) {
@@ -67,6 +72,7 @@ inline std::uint32_t fixed_options_length(const base::TcpOptions& options) {
     length += 4;
   }
   if (options.has(kWindowScale)) length += 4;
+  if (options.has(kFastOpen)) length += fast_open_length(options);
   return length;
 }
 
@@ -83,6 +89,13 @@ inline std::uint32_t headers_length(const TcpEmit& emit) {
   return emit.link.length + ip_header_length(emit.ip) + tcp_header_length(emit.segment.options);
 }
 
+// The PacketFlag bits by which the device hears of these offloads.
+inline std::uint8_t offload_flags(const TcpEmit& emit) {
+  return static_cast<std::uint8_t>(
+      (emit.offload_ip_checksum && is_v4(emit.ip) ? base::kOffloadIpChecksum : 0) |
+      (emit.offload_tcp_checksum ? base::kOffloadL4Checksum : 0));
+}
+
 // Writes the headers of a segment with `text_length` bytes of text, from `first` to `first` +
 // headers_length(); the text follows them at once or in packets chained behind. `segment.payload`
 // is not looked at. `text_sum` is the text's partial sum(), and means nothing with
@@ -94,9 +107,8 @@ void emit_headers(std::byte* first, const TcpEmit& emit, std::uint32_t text_leng
                   std::uint64_t text_sum);
 
 // Writes the whole frame (headers and a copy of the payload) at `packet.data` and sets the packet's
-// length, flags and, with an offload, header lengths. The caller has made sure of the room:
-// headers_length() + payload, at most 65,535 bytes from the IP header on. Cost: O(payload), no
-// allocation.
+// length and flags. The caller has made sure of the room: headers_length() + payload, at most
+// 65,535 bytes from the IP header on. Cost: O(payload), no allocation.
 void emit_tcp(base::Packet& packet, const TcpEmit& emit);
 
 }  // namespace handfast::wire

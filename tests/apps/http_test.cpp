@@ -23,6 +23,11 @@ Status parse(std::string_view text) {
   return parser.feed(bytes(text), used);
 }
 
+UploadHashes& hashes() {
+  static UploadHashes all;
+  return all;
+}
+
 // Gives `input` in pieces of `step` bytes, as a connection does: what is not taken is offered
 // again.
 std::string talk(HttpExchange& exchange, std::string_view input, std::size_t step = ~0U) {
@@ -131,7 +136,7 @@ TEST(HttpRequest, BoundsTheHeadAndTheTarget) {
 }
 
 TEST(HttpExchange, ServesThePage) {
-  HttpExchange exchange;
+  HttpExchange exchange(hashes());
   const std::string response = talk(exchange, kGet);
   EXPECT_TRUE(response.starts_with("HTTP/1.1 200 OK\r\n"));
   EXPECT_NE(response.find("Connection: keep-alive\r\n"), std::string::npos);
@@ -143,17 +148,17 @@ TEST(HttpExchange, ServesThePage) {
 
 TEST(HttpExchange, HowARequestIsCutChangesNothing) {
   const std::string two = std::string(kGet) + "GET /bytes/10 HTTP/1.1\r\nHost: a\r\n\r\n";
-  HttpExchange whole;
+  HttpExchange whole(hashes());
   const std::string expected = talk(whole, two);
   EXPECT_EQ(count(expected, "200 OK"), 2U);
   for (std::size_t step = 1; step <= two.size(); ++step) {
-    HttpExchange exchange;
+    HttpExchange exchange(hashes());
     EXPECT_EQ(talk(exchange, two, step), expected) << step;
   }
 }
 
 TEST(HttpExchange, PipelinedRequestsWaitForTheAnswerBefore) {
-  HttpExchange exchange;
+  HttpExchange exchange(hashes());
   const std::string two = std::string(kGet) + std::string(kGet);
   EXPECT_EQ(exchange.receive(bytes(two)), kGet.size());
   EXPECT_EQ(exchange.receive(bytes(kGet)), 0U);
@@ -161,7 +166,7 @@ TEST(HttpExchange, PipelinedRequestsWaitForTheAnswerBefore) {
 }
 
 TEST(HttpExchange, GeneratesAsManyBytesAsAsked) {
-  HttpExchange exchange;
+  HttpExchange exchange(hashes());
   const std::string body = body_of(talk(exchange, "GET /bytes/200000 HTTP/1.1\r\nHost: a\r\n\r\n"));
   ASSERT_EQ(body.size(), 200'000U);
   for (std::size_t i = 0; i < body.size(); ++i) {
@@ -172,28 +177,83 @@ TEST(HttpExchange, GeneratesAsManyBytesAsAsked) {
 }
 
 TEST(HttpExchange, HeadHasTheLengthAndNoBody) {
-  HttpExchange exchange;
+  HttpExchange exchange(hashes());
   const std::string response = talk(exchange, "HEAD /bytes/123 HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_NE(response.find("Content-Length: 123\r\n"), std::string::npos);
   EXPECT_EQ(body_of(response), "");
 }
 
 TEST(HttpExchange, OtherPathsAndMethods) {
-  HttpExchange exchange;
+  HttpExchange exchange(hashes());
   EXPECT_TRUE(
       talk(exchange, "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n").starts_with("HTTP/1.1 404 "));
   EXPECT_TRUE(
       talk(exchange, "GET /bytes/x HTTP/1.1\r\nHost: a\r\n\r\n").starts_with("HTTP/1.1 404 "));
-  const std::string post =
-      talk(exchange, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 7\r\n\r\nGET / H");
-  EXPECT_TRUE(post.starts_with("HTTP/1.1 405 "));
-  EXPECT_NE(post.find("Allow: GET, HEAD\r\n"), std::string::npos);
+  const std::string patch =
+      talk(exchange, "PATCH / HTTP/1.1\r\nHost: a\r\nContent-Length: 7\r\n\r\nGET / H");
+  EXPECT_TRUE(patch.starts_with("HTTP/1.1 405 "));
+  EXPECT_NE(patch.find("Allow: GET, HEAD, PUT, POST\r\n"), std::string::npos);
   // The body was read past, not taken for a request.
   EXPECT_TRUE(talk(exchange, kGet).starts_with("HTTP/1.1 200 "));
 }
 
+constexpr std::string_view kAbcReceipt =
+    "3 bytes, sha256 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\n";
+
+TEST(HttpExchange, UploadsAreHashedHoweverTheyAreCut) {
+  for (std::size_t step : {1U, 2U, 1000U}) {
+    HttpExchange exchange(hashes());
+    for (int i = 0; i < 2; ++i) {  // on one connection
+      const std::string put =
+          talk(exchange, "PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", step);
+      EXPECT_TRUE(put.starts_with("HTTP/1.1 200 "));
+      EXPECT_EQ(body_of(put), kAbcReceipt);
+    }
+    EXPECT_TRUE(talk(exchange, kGet).starts_with("HTTP/1.1 200 "));
+  }
+}
+
+TEST(HttpExchange, AnUploadThatClosesIsAnsweredFirst) {
+  HttpExchange exchange(hashes());
+  const std::string head =
+      "POST /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\n";
+  EXPECT_EQ(talk(exchange, head), "");
+  EXPECT_FALSE(exchange.finished());
+  EXPECT_EQ(body_of(talk(exchange, "abc")), kAbcReceipt);
+  EXPECT_TRUE(exchange.finished());
+}
+
+TEST(HttpExchange, AClientThatAsksIsToldToGoOn) {
+  HttpExchange exchange(hashes());
+  const std::string head =
+      "PUT /x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
+  EXPECT_EQ(talk(exchange, head), "HTTP/1.1 100 Continue\r\n\r\n");
+  EXPECT_EQ(body_of(talk(exchange, "abc")), kAbcReceipt);
+}
+
+TEST(HttpExchange, AHalfUploadGivesItsHashBack) {
+  for (std::size_t i = 0; i < 2 * UploadHashes::kMax; ++i) {
+    HttpExchange exchange(hashes());
+    const std::string head = "PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n";
+    ASSERT_EQ(talk(exchange, head + "a"), "");
+    exchange.peer_finished();
+    ASSERT_TRUE(exchange.finished());
+  }
+}
+
+TEST(HttpExchange, MoreUploadsThanThereAreHashesAreRefused) {
+  UploadHashes few;
+  while (few.lend() != nullptr) {
+  }
+  HttpExchange exchange(few);
+  const std::string put =
+      talk(exchange, "PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
+  EXPECT_TRUE(put.starts_with("HTTP/1.1 503 "));
+  EXPECT_TRUE(exchange.finished());
+}
+
 TEST(HttpExchange, AbsoluteTargetsAndQueriesFindThePage) {
-  HttpExchange exchange;
+  HttpExchange exchange(hashes());
   EXPECT_TRUE(
       talk(exchange, "GET http://a/?q HTTP/1.1\r\nHost: a\r\n\r\n").starts_with("HTTP/1.1 200 "));
   EXPECT_TRUE(
@@ -201,29 +261,29 @@ TEST(HttpExchange, AbsoluteTargetsAndQueriesFindThePage) {
 }
 
 TEST(HttpExchange, RefusalsAreTheLastAnswer) {
-  HttpExchange bad;
+  HttpExchange bad(hashes());
   EXPECT_TRUE(talk(bad, "nonsense\r\n\r\n").starts_with("HTTP/1.1 400 "));
   EXPECT_TRUE(bad.finished());
   EXPECT_EQ(bad.receive(bytes(kGet)), kGet.size());
   EXPECT_TRUE(bad.to_send().empty());
-  HttpExchange large;
+  HttpExchange large(hashes());
   const std::string text = "GET / HTTP/1.1\r\nX: " + std::string(9000, 'x');
   EXPECT_TRUE(talk(large, text).starts_with("HTTP/1.1 431 "));
   EXPECT_TRUE(large.finished());
 }
 
 TEST(HttpExchange, ClosesWhenAskedTo) {
-  HttpExchange exchange;
+  HttpExchange exchange(hashes());
   const std::string response = talk(exchange, "GET / HTTP/1.0\r\n\r\n");
   EXPECT_NE(response.find("Connection: close\r\n"), std::string::npos);
   EXPECT_TRUE(exchange.finished());
 }
 
 TEST(HttpExchange, ThePeersFinEndsItAfterTheAnswer) {
-  HttpExchange idle;
+  HttpExchange idle(hashes());
   idle.peer_finished();
   EXPECT_TRUE(idle.finished());
-  HttpExchange busy;
+  HttpExchange busy(hashes());
   (void)busy.receive(bytes(kGet));
   busy.peer_finished();
   EXPECT_FALSE(busy.finished());

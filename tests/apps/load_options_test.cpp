@@ -111,7 +111,7 @@ TEST(LoadOptions, UnknownOnesAreNamed) {
   EXPECT_REFUSED("unknown option '--fast'", "--fast");
   EXPECT_REFUSED("--help", "--fast");
   EXPECT_REFUSED("unknown argument 'twice'", "connect", "twice");
-  EXPECT_REFUSED("'conect' is none of connect, request, stream, hold", "conect");
+  EXPECT_REFUSED("'conect' is none of connect, request, stream, hold, fetch", "conect");
   EXPECT_REFUSED("--rate", "--rate");
 }
 
@@ -134,6 +134,9 @@ TEST(LoadOptions, ContradictionsAreRefused) {
   EXPECT_REFUSED("--close rst and --textbook", "--close", "rst", "--textbook");
   EXPECT_REFUSED("--connections means nothing to stream", "stream", "--connections", "5");
   EXPECT_REFUSED("--rate means nothing to stream", "stream", "--rate", "5");
+  EXPECT_REFUSED("fetch needs a --port", "fetch");
+  EXPECT_REFUSED("--path 'page' is no path", "fetch", "--path", "page", "--port", "p", "--server",
+                 "198.18.0.1:80", "--address", "198.18.0.2/24");
   EXPECT_REFUSED("--bytes means nothing to request", "request", "--bytes", "5M");
   EXPECT_REFUSED("--workers 4 is more", "--workers", "4", "--connections", "3");
   EXPECT_REFUSED("--workers 2 is more", "stream", "--workers", "2");

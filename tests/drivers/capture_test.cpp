@@ -136,23 +136,38 @@ TEST_F(CaptureTest, PendingChecksumsAreCompleted) {
   base::Packet packet = frame(0);
   packet.length = 54;
   std::memset(packet.data + 14, 0, 40);
+  base::store_be16(packet.data + 12, 0x0800);
   packet.data[14] = std::byte{0x45};
+  packet.data[23] = std::byte{6};
   base::store_be16(packet.data + 16, 40);
   packet.data[46] = std::byte{0x50};
   base::store_be16(packet.data + 50, 0x1234);  // the pseudo-header's sum
   packet.flags = base::kOffloadIpChecksum | base::kOffloadL4Checksum;
-  packet.l2_length = 14;
-  packet.l3_length = 20;
-  packet.l4_length = 20;
   {
     CaptureDevice capture(device_, open(1));
     send_one(capture, {}, packet);
   }
   const auto frames = read_capture(path_);
   ASSERT_EQ(frames.size(), 1U);
-  // 0x4500 + 40 and 0x5000 + 0x1234, complemented.
-  EXPECT_EQ(base::load_be16(&frames[0].bytes[24]), 0xffff - (0x4500 + 40));
+  // 0x4500 + 40 + 6 and 0x5000 + 0x1234, complemented.
+  EXPECT_EQ(base::load_be16(&frames[0].bytes[24]), 0xffff - (0x4500 + 40 + 6));
   EXPECT_EQ(base::load_be16(&frames[0].bytes[50]), 0xffff - (0x5000 + 0x1234));
+}
+
+TEST_F(CaptureTest, FrameOfSeveralPacketsIsOne) {
+  {
+    CaptureDevice capture(device_, open(100));
+    // 66 packets: the frame of the last three does not fit the copies behind the others.
+    std::vector<base::Packet> burst;
+    for (std::uint32_t i = 0; i < 66; ++i) burst.push_back(frame(i));
+    burst[63].flags = burst[64].flags = base::kContinues;
+    ASSERT_EQ(capture.send({}, burst), 66U);
+  }
+  const auto frames = read_capture(path_);
+  ASSERT_EQ(frames.size(), 64U);
+  EXPECT_EQ(frames[62].bytes.size(), 60U);
+  ASSERT_EQ(frames[63].bytes.size(), 180U);
+  EXPECT_EQ(base::load_be32(&frames[63].bytes[120 + kNumberAt]), 65U);
 }
 
 TEST_F(CaptureTest, DevicesOfSeveralThreadsShareOneFile) {

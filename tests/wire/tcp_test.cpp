@@ -39,6 +39,11 @@ void expect_same_options(const TcpOptions& got, const TcpOptions& want) {
     EXPECT_EQ(got.ts_value, want.ts_value);
     EXPECT_EQ(got.ts_echo, want.ts_echo);
   }
+  if (want.has(TcpOptions::kFastOpen)) {
+    ASSERT_EQ(got.cookie_length, want.cookie_length);
+    EXPECT_TRUE(std::equal(got.cookie.begin(), got.cookie.begin() + got.cookie_length,
+                           want.cookie.begin()));
+  }
   ASSERT_EQ(got.sack_count, want.sack_count);
   for (std::size_t i = 0; i < want.sack_count; ++i) EXPECT_EQ(got.sack[i], want.sack[i]);
 }
@@ -148,6 +153,20 @@ TEST(Tcp, EverySetOfOptionsMakesTheRoundTrip) {
   }
 }
 
+// RFC 7413 section 4.1.1; with all of a SYN's other options the longest fills the header.
+TEST(Tcp, EveryFastOpenCookieMakesTheRoundTrip) {
+  for (const std::uint8_t length : std::to_array<std::uint8_t>({0, 4, 6, 8, 10, 12, 14, 16})) {
+    SCOPED_TRACE(+length);
+    Segment segment = syn_segment();
+    segment.options.present |= TcpOptions::kFastOpen;
+    segment.options.cookie_length = length;
+    for (std::uint8_t i = 0; i < length; ++i) segment.options.cookie[i] = 0xc0 + i;
+    EXPECT_EQ(tcp_header_length(segment.options) % 4, 0U);
+    EXPECT_LE(tcp_header_length(segment.options), 60U);
+    expect_round_trip(segment);
+  }
+}
+
 TEST(Tcp, EveryPayloadLengthMakesTheRoundTrip) {
   Buffer payload(1460);
   for (std::size_t i = 0; i < payload.size(); ++i) payload[i] = static_cast<std::byte>(i * 7);
@@ -201,9 +220,6 @@ TEST(Tcp, OffloadLeavesThePseudoHeadersSum) {
                                  .offload_tcp_checksum = true},
                                 packet);
   EXPECT_EQ(packet.flags, base::kOffloadIpChecksum | base::kOffloadL4Checksum);
-  EXPECT_EQ(packet.l2_length, 18);
-  EXPECT_EQ(packet.l3_length, 20);
-  EXPECT_EQ(packet.l4_length, tcp_header_length(segment.options));
   EXPECT_EQ(base::load_be16(&frame[18 + 10]), 0);
 
   // What a device does: sums the segment with the field as it is, and stores the complement.
@@ -360,13 +376,16 @@ TEST(TcpOptions, AnImpossibleLengthEndsThemAndKeepsThoseBefore) {
 }
 
 TEST(TcpOptions, AKnownOneOfAWrongLengthIsIgnored) {
-  const std::array<Buffer, 6> wrong{
+  const std::array<Buffer, 9> wrong{
       to_buffer({2, 3, 9, 1}),                          // MSS
       to_buffer({3, 4, 9, 9}),                          // window scale
       to_buffer({4, 3, 9, 1}),                          // SACK-permitted
       to_buffer({8, 9, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}),  // timestamps
       to_buffer({5, 9, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}),  // SACK
       to_buffer({5, 2, 1, 1}),                          // SACK without a block
+      to_buffer({34, 4, 1, 1}),                         // Fast Open, 2 bytes of cookie
+      to_buffer({34, 7, 1, 1, 1, 1, 1, 1}),             // 5 bytes
+      to_buffer({34, 20, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}),
   };
   for (const Buffer& options : wrong) {
     Buffer with_mss = options;
@@ -382,7 +401,8 @@ TEST(TcpOptions, AKnownOneOfAWrongLengthIsIgnored) {
 
 TEST(TcpOptions, ThoseOfASynAreIgnoredWithoutSyn) {
   const TcpOptions options =
-      parse_with_options(to_buffer({2, 4, 5, 0xb4, 4, 2, 1, 1, 1, 3, 3, 7}), base::kAck)
+      parse_with_options(to_buffer({2, 4, 5, 0xb4, 4, 2, 1, 1, 1, 3, 3, 7, 34, 2, 1, 1}),
+                         base::kAck)
           .segment.options;
   EXPECT_EQ(options.present, 0);
 }
