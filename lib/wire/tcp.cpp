@@ -1,5 +1,8 @@
 #include "wire/tcp.hpp"
 
+#include <array>
+#include <cstring>
+
 #include "wire/checksum.hpp"
 
 namespace handfast::wire {
@@ -11,7 +14,7 @@ using base::Segment;
 using base::Seq;
 using base::TcpOptions;
 
-// RFC 9293 section 3.1 (0 to 2), RFC 7323 (3 and 8), RFC 2018 (4 and 5).
+// RFC 9293 section 3.1 (0 to 2), RFC 7323 (3 and 8), RFC 2018 (4 and 5), RFC 7413 (34).
 enum OptionKind : std::uint8_t {
   kEndOfOptions = 0,
   kNoOperation = 1,
@@ -20,6 +23,7 @@ enum OptionKind : std::uint8_t {
   kSackIsPermitted = 4,
   kSack = 5,
   kTimestampsPair = 8,
+  kFastOpenCookie = 34,
 };
 
 constexpr std::size_t kMssLength = 4;
@@ -28,6 +32,7 @@ constexpr std::size_t kSackPermittedLength = 2;
 constexpr std::size_t kTimestampsLength = 10;
 constexpr std::size_t kSackBlockLength = 8;
 constexpr std::size_t kSackBlocksMax = 4;
+constexpr std::size_t kCookieMin = 4;  // RFC 7413 section 2, and even
 
 // The first word of an option that is aligned as emit_tcp and most others do it.
 constexpr std::uint32_t kPaddedTimestamps = 0x0101080a;
@@ -47,6 +52,16 @@ void take_sack(Bytes blocks, TcpOptions& out) {
     const std::byte* const at = blocks.data() + i * kSackBlockLength;
     out.sack[i] = {.left = Seq{load_be32(at)}, .right = Seq{load_be32(at + 4)}};
   }
+}
+
+// Without a cookie it asks for one.
+void take_fast_open(Bytes cookie, TcpOptions& out) {
+  const bool is_possible =
+      cookie.size() >= kCookieMin && cookie.size() <= out.cookie.size() && cookie.size() % 2 == 0;
+  if (!cookie.empty() && !is_possible) return;
+  out.present |= TcpOptions::kFastOpen;
+  out.cookie_length = static_cast<std::uint8_t>(cookie.size());
+  if (!cookie.empty()) std::memcpy(out.cookie.data(), cookie.data(), cookie.size());
 }
 
 // `option` is one whole option: kind, length and value.
@@ -73,6 +88,9 @@ void take_option(Bytes option, bool syn, TcpOptions& out) {
     case kTimestampsPair:
       if (option.size() != kTimestampsLength) return;
       take_timestamps(value, out);
+      return;
+    case kFastOpenCookie:
+      if (syn) take_fast_open(option.subspan(2), out);
       return;
     default:  // MUST-6: an option we do not know is ignored
       return;
@@ -109,6 +127,19 @@ bool are_flags_possible(std::uint8_t flags) {
   return (flags & base::kSyn) == 0 || (flags & (base::kFin | base::kRst)) == 0;
 }
 
+// Padded in front to a multiple of 4 bytes.
+void emit_fast_open(WordWriter& out, const TcpOptions& options) {
+  std::array<std::byte, 20> bytes;
+  bytes.fill(std::byte{kNoOperation});
+  const std::size_t length = 2U + options.cookie_length;
+  const std::size_t padded = fast_open_length(options);
+  std::byte* const at = bytes.data() + (padded - length);
+  at[0] = std::byte{kFastOpenCookie};
+  at[1] = static_cast<std::byte>(length);
+  std::memcpy(at + 2, options.cookie.data(), options.cookie_length);
+  for (std::size_t i = 0; i < padded; i += 4) out.put(load_be32(bytes.data() + i));
+}
+
 // Options in the order and alignment of fixed_options_length().
 void emit_options(WordWriter& out, const TcpOptions& options) {
   if (options.has(TcpOptions::kMss)) {
@@ -126,6 +157,7 @@ void emit_options(WordWriter& out, const TcpOptions& options) {
     constexpr std::uint32_t kPaddedWindowScale = 0x01030300;
     out.put(kPaddedWindowScale | options.window_scale);
   }
+  if (options.has(TcpOptions::kFastOpen)) emit_fast_open(out, options);
   if (options.sack_count == 0) return;
   const std::uint32_t blocks = sack_blocks_that_fit(options, fixed_options_length(options));
   if (blocks == 0) return;

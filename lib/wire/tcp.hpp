@@ -31,8 +31,8 @@ struct TcpPorts {
 //
 // Options (RFC 9293 section 3.1): unknown ones are skipped by their length, a known one of a wrong
 // length is ignored, and an impossible length (0, 1, past the header) ends them, keeping those
-// before it (MUST-7). MSS, window scale and SACK-permitted mean nothing without SYN and are
-// ignored.
+// before it (MUST-7). MSS, window scale, SACK-permitted and Fast Open mean nothing without
+// SYN and are ignored.
 Drop parse_tcp(base::Bytes segment, const Frame& frame, TcpPorts& ports, base::Segment& out);
 
 struct TcpEmit {
@@ -52,6 +52,11 @@ inline std::uint32_t sack_blocks_that_fit(const base::TcpOptions& options,
   return std::min<std::uint32_t>(options.sack_count, room);
 }
 
+// Bytes of a Fast Open option (RFC 7413 section 4.1.1), padding included.
+inline std::uint32_t fast_open_length(const base::TcpOptions& options) {
+  return (2U + options.cookie_length + 3U) & ~3U;
+}
+
 // Bytes of all options but SACK, padding included. The layout is Linux's: every option begins at
 // a multiple of 4 bytes, SACK-permitted taking the place of the two NOPs before timestamps.
 inline std::uint32_t fixed_options_length(const base::TcpOptions& options) {
@@ -64,6 +69,7 @@ inline std::uint32_t fixed_options_length(const base::TcpOptions& options) {
     length += 4;
   }
   if (options.has(kWindowScale)) length += 4;
+  if (options.has(kFastOpen)) length += fast_open_length(options);
   return length;
 }
 
