@@ -91,8 +91,8 @@ void settle_extra_acks(Tcb& tcb, std::uint32_t text_length, std::uint32_t runs) 
   if (tcb.reassembly.is_empty()) {
     tcb.extra_acks = 0;
   } else if (tcb.sack) {
-    tcb.extra_acks = static_cast<std::uint8_t>(tcb.extra_acks - std::min<std::uint32_t>(
-                                                                    tcb.extra_acks, runs));
+    tcb.extra_acks =
+        static_cast<std::uint8_t>(tcb.extra_acks - std::min<std::uint32_t>(tcb.extra_acks, runs));
   } else if (text_length == 0 || tcb.extra_acks == 1) {
     // A segment with text is no duplicate ACK to the peer (RFC 5681 section 2); one owed may ride.
     tcb.extra_acks = static_cast<std::uint8_t>(tcb.extra_acks - std::min<int>(tcb.extra_acks, 1));
@@ -112,9 +112,8 @@ std::uint32_t covered_by_second_ack(const Tcb& tcb, const Segment& out) {
   if (second == 0 || second == all) return 0;
   const std::uint32_t bytes = out.ack - tcb.last_ack_sent;
   const auto share = static_cast<std::uint32_t>(std::uint64_t{bytes} * second / all);
-  // In units of the window, which is counted from SEG.ACK and must not shrink by rounding.
-  const std::uint32_t units = share >> tcb.receive_shift;
-  return units + out.window > 0xffff ? 0 : units << tcb.receive_shift;
+  // In the window's units: it counts from SEG.ACK, and rounding must not shrink it.
+  return share >> tcb.receive_shift << tcb.receive_shift;
 }
 
 // Returns whether a second ACK is needed.
@@ -125,7 +124,9 @@ bool echo_marks_exactly(Tcb& tcb, Segment& out) {
     return false;
   }
   out.ack = out.ack - second;
-  out.window = static_cast<std::uint16_t>(out.window + (second >> tcb.receive_shift));
+  // The largest window from a lower SEG.ACK still reaches as far as what was promised with it.
+  out.window =
+      static_cast<std::uint16_t>(std::min(out.window + (second >> tcb.receive_shift), 0xffffU));
   if (!tcb.ecn_echo) out.flags |= base::kEce;
   return true;
 }
@@ -183,7 +184,7 @@ void note_duplicate(Tcb& tcb, Seq left, Seq right) {
 }
 
 void note_old_text(Tcb& tcb, const Segment& seg) {
-  if (seg.payload.empty() || !seg.seq.is_before(tcb.rcv_nxt)) return;
+  if (seg.payload.empty() || seg.has(base::kRst) || !seg.seq.is_before(tcb.rcv_nxt)) return;
   const Seq end = seg.seq + static_cast<std::uint32_t>(seg.payload.size());
   note_duplicate(tcb, seg.seq, end.is_before(tcb.rcv_nxt) ? end : tcb.rcv_nxt);
 }

@@ -3,9 +3,9 @@
 // congestion marks (RFC 3168 section 6.1.3, RFC 8257 section 3.2). Called where text arrives and
 // where a segment is planned.
 //
-// What is owed is kept in the Tcb: ack_pending (an ACK goes at the end of the burst), ack_at (it may
-// wait until then), extra_acks (more than one is to go), dsack_length. Only complete_acknowledgement()
-// settles it.
+// What is owed is kept in the Tcb: ack_pending (an ACK goes at the end of the burst), ack_at (it
+// may wait until then), extra_acks (more than one is to go), dsack_length. Only
+// complete_acknowledgement() settles it.
 #pragma once
 
 #include "base/segment.hpp"

@@ -35,6 +35,7 @@ void begin_segment(Tcb& tcb, const Context& context, Seq seq, std::uint32_t text
   out.window = advertise_window(tcb, context.parameters);
   add_timestamps(tcb, context, out);
   complete_acknowledgement(tcb, text_length, out);
+  add_urgent_pointer(tcb, out);
 }
 
 void add_ecn_offer(const Tcb& tcb, Segment& out) {
@@ -111,11 +112,6 @@ void plan_node(Tcb& tcb, Context& context, SendNode* node, Outgoing& out) {
     tcb.fin_lost = false;
   }
   if (tcb.ecn) segment.ecn = base::Ecn::ect_0;
-  if (is_new && tcb.cwr_pending) {
-    segment.flags |= base::kCwr;
-    tcb.cwr_pending = false;
-  }
-  add_urgent_pointer(tcb, segment);
   note_sent(tcb, node, context);
   note_sent_in_recovery(tcb, node->length);
   if (!is_new) {

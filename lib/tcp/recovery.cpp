@@ -17,7 +17,7 @@ bool is_reducing(const Transfer& t) {
 }
 
 // A loss or a mark begins to count: once for all that is in flight now.
-void begin_reduction(Tcb& tcb, Recovery recovery, const Context& context) {
+void begin_reduction(Tcb& tcb, Recovery recovery, bool is_mark, const Context& context) {
   Transfer& t = *tcb.transfer;
   if (!is_reducing(t)) {
     t.prior_cwnd = tcb.cwnd;
@@ -25,7 +25,8 @@ void begin_reduction(Tcb& tcb, Recovery recovery, const Context& context) {
     t.prr_flight = std::max<std::uint32_t>(tcb.in_flight(), tcb.snd_mss);
     t.prr_delivered = 0;
     t.prr_out = 0;
-    tcb.ssthresh = congestion_of(tcb.congestion).reduced_window(tcb, context);
+    const Congestion& congestion = congestion_of(tcb.congestion);
+    tcb.ssthresh = (is_mark ? congestion.marked_window : congestion.reduced_window)(tcb, context);
   }
   t.recovery = recovery;
   t.recover = tcb.snd_nxt;
@@ -37,7 +38,7 @@ void begin_reduction(Tcb& tcb, Recovery recovery, const Context& context) {
 }
 
 void begin_fast_recovery(Tcb& tcb, Context& context) {
-  begin_reduction(tcb, Recovery::fast, context);
+  begin_reduction(tcb, Recovery::fast, false, context);
   tcb.transfer->resend_forced = true;  // the first retransmission waits for no window
   ++context.counters.fast_retransmits;
 }
@@ -235,7 +236,7 @@ void react(Tcb& tcb, const base::Segment& seg, const AckNews& news, Context& con
       tcb.cwr_pending = true;
       ++context.counters.ecn_reductions;
     }
-    begin_reduction(tcb, Recovery::cwr, context);
+    begin_reduction(tcb, Recovery::cwr, is_marked && !probe_repaired, context);
   }
 }
 
@@ -293,6 +294,7 @@ AckNews take_ack(Tcb& tcb, const base::Segment& seg, bool is_duplicate, Context&
   finish_rate_sample(tcb, news, context);
   const Recovery before = t.recovery;
   find_loss(tcb, news, context);
+  congestion_of(tcb.congestion).observe(tcb, news.sample, context);
   react(tcb, seg, news, context);
   steer_window(tcb, news, before, context);
   if (advances && t.recovery != Recovery::loss) forget_passed_marks(tcb);

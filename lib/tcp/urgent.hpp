@@ -19,8 +19,9 @@ bool mark_urgent(Tcb& tcb, Context& context);
 // set.
 void add_urgent_pointer(const Tcb& tcb, base::Segment& out);
 
-// SEGMENT ARRIVES, sixth step; trimming has shortened the pointer with the text. Returns whether the application is to be told (MUST-32): a mark is ahead of what it has taken,
-// and none was, or the mark has advanced.
+// SEGMENT ARRIVES, sixth step; trimming has shortened the pointer with the text. Returns whether
+// the application is to be told (MUST-32): a mark is ahead of what it has taken, and none was, or
+// the mark has advanced.
 bool note_urgent(Tcb& tcb, const base::Segment& seg, Context& context);
 
 // Bytes up to the mark that the application has not taken yet (MUST-33); 0: nothing is urgent.

@@ -18,7 +18,8 @@ class Acknowledge : public ConnectionTest {
     tcb.quick_acks = 0;
     tcb.srtt_us = 0;
   }
-  void text(std::size_t bytes = kMss, base::Ecn mark = base::Ecn::ect_0, std::uint8_t flags = kAck) {
+  void text(std::size_t bytes = kMss, base::Ecn mark = base::Ecn::ect_0,
+            std::uint8_t flags = kAck) {
     Segment segment = make(flags, tcb.rcv_nxt.raw(), tcb.snd_nxt.raw());
     segment.ecn = mark;
     arrive(segment, std::string(bytes, 'x'));

@@ -52,7 +52,7 @@ TEST_F(HostileSegmentTest, TimestampOfASegmentThatBeginsBeforeTheWindowIsRemembe
 
 // A full window and then the FIN, one number beyond it: nothing more may be promised by that.
 TEST_F(HostileSegmentTest, FinRightBehindAFullWindowLeavesNoWindow) {
-  config.receive_buffer = 1000;
+  config.receive_buffer = config.receive_buffer_max = 1000;
   restart();
   established();
   takes_data = false;

@@ -57,8 +57,8 @@ class ReceiveWindow : public ConnectionTest {
   // A sender in slow start and then at `bytes_per_s`, for `rounds` round trips of bursts.
   void stream(std::uint64_t bytes_per_s, int rounds) {
     constexpr int kBursts = 50;
-    const auto line = static_cast<std::uint32_t>(bytes_per_s * static_cast<std::uint64_t>(
-                                                                   rtt_.count()) / 1'000'000'000);
+    const auto line = static_cast<std::uint32_t>(
+        bytes_per_s * static_cast<std::uint64_t>(rtt_.count()) / 1'000'000'000);
     std::uint32_t cwnd = 14'600;
     for (int round = 0; round < rounds; ++round) {
       const Seq limit = edge_;  // what the sender knows: a round trip old
@@ -140,12 +140,11 @@ TEST_F(ReceiveWindow, StaysWhenPacketsRunLow) {
   start(256 << 10, 8 << 20);
   std::vector<base::Packet> taken(pool.capacity());
   taken.resize(pool.allocate(std::span{taken}.first(pool.capacity() - 140)));
-  base::Packet packet;
-  std::vector<base::Packet> stock;  // the cache looks at the pool when it refills
-  for (int i = 0; i < 40 && cache.allocate(packet); ++i) stock.push_back(packet);
+  std::vector<base::Packet> stock(40);  // the cache looks at the pool when it refills
+  for (base::Packet& packet : stock) ASSERT_TRUE(cache.allocate(packet));
   stream(125'000'000, 10);
   EXPECT_EQ(receive_capacity(tcb, parameters), 256U << 10);
-  for (const base::Packet& p : stock) cache.free(p);
+  for (const base::Packet& packet : stock) cache.free(packet);
   pool.free(taken);
 }
 

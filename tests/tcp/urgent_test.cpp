@@ -1,7 +1,8 @@
 // Urgent data: RFC 9293 section 3.8.5 as RFC 6093 reads it.
 
-#include "connection_fixture.hpp"
 #include "tcp/urgent.hpp"
+
+#include "connection_fixture.hpp"
 
 namespace handfast::tcp {
 namespace {

@@ -1,7 +1,6 @@
 // BBR version 1 against draft-cardwell-iccrg-bbr-congestion-control-00. Each ACK here is a round by
 // itself, with the rate and the round trip that the test chooses.
 #include <array>
-#include <optional>
 
 #include "tests/tcp/congestion/window_fixture.hpp"
 

@@ -67,7 +67,11 @@ class WindowTest : public ::testing::Test {
   void round_trip(std::uint32_t rtt_us) {
     pass(rtt_us);
     const Seq end = tcb.snd_nxt;
-    while (tcb.snd_una.is_before(end)) ack(std::min(2U, (end - tcb.snd_una) / kMss), rtt_us);
+    while (tcb.snd_una.is_before(end)) {
+      AckSample sample = sample_of(2, rtt_us);
+      sample.acked = sample.delivered = std::min(sample.acked, end - tcb.snd_una);
+      take(sample);
+    }
   }
   // A loss and its recovery, which takes no time.
   void lose() {
