@@ -264,20 +264,15 @@ def one_direction_can_be_cut(bed):
 def ends_as_asked(bed):
     for end in (signal.SIGINT, signal.SIGTERM):
         wire = bed.join("--delay", "100ms")
-        os.kill(process_of(bed), end)
+        wire.send_signal(end)  # `ip netns exec` becomes the program
         assert wire.wait(20) == 0, f"exit code {wire.returncode} after {end.name}"
-        assert json.loads(bed.report.read_text())["run_time_seconds"] < 60
+        assert json.loads(bed.report.read_text())["run_time_seconds"] > 0
     begin = time.monotonic()
     wire = bed.join("--duration", "300ms")
     assert wire.wait(20) == 0, wire.returncode
     assert time.monotonic() - begin >= 0.3
     assert json.loads(bed.report.read_text())["run_time_seconds"] >= 0.3
     assert "A to B" in wire.output.read_text()
-
-
-def process_of(bed):
-    """`ip netns exec` becomes the program: the process started is the wire itself."""
-    return bed.started.pid
 
 
 def main(*tests):

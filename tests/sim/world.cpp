@@ -42,6 +42,10 @@ std::size_t World::add_host(const HostConfig& config) {
     host.impaired = std::make_unique<drivers::ImpairDevice>(port, *config.impair);
     host.device = host.impaired.get();
   }
+  if (config.wrap) {
+    host.wrapped = config.wrap(*host.device);
+    host.device = host.wrapped.get();
+  }
   StackConfig settings = config.stack;
   if (!settings.seed) settings.seed = config.seed;
   auto stack = stack::Stack::create(settings, place_of(index, config.seed), host.device->info(),
@@ -119,6 +123,7 @@ std::size_t World::shut_down() {
   for (const auto& host : hosts_) {
     host->pump.reset();
     host->stack.reset();
+    host->wrapped.reset();
     host->impaired.reset();
     missing += host->pool.outstanding();
   }

@@ -29,6 +29,8 @@ struct HostConfig {
   std::uint64_t seed = 1;  // of the stack's secrets and choices
   std::size_t packets = 8192;
   std::uint16_t mtu = 1500;
+  // Puts a device of the test's own around the host's, the impairing one included.
+  std::function<std::unique_ptr<base::Device>(base::Device&)> wrap;
   // Called at each of the host's turns, between its input and its output.
   std::function<void(Worker&)> on_turn;
 };
@@ -70,6 +72,7 @@ class World {
     drivers::SimPool pool;
     std::function<void(Worker&)> on_turn;
     std::unique_ptr<drivers::ImpairDevice> impaired;
+    std::unique_ptr<base::Device> wrapped;
     base::Device* device = nullptr;
     std::unique_ptr<stack::Stack> stack;
     std::unique_ptr<stack::Pump> pump;

@@ -305,6 +305,40 @@ TEST_F(DualStack, TimeWaitsOfBothVersionsShareOneBound) {
   hosts.expect_nothing_left();
 }
 
+// The other workers of a port hear what one learns; only that one receives the message.
+TEST(OverIpv6, WhatOneWorkerLearnsAllHear) {
+  struct News final : HandOver {
+    bool hand_over(unsigned, const base::Packet&) override { return false; }
+    void share_neighbour(const Address& address, const base::MacAddress& mac) override {
+      shared.emplace_back(address, mac);
+    }
+    std::vector<std::pair<Address, base::MacAddress>> shared;
+  } news;
+  constexpr base::MacAddress kOurMac{2, 0, 0, 0, 0, 1};
+  constexpr base::MacAddress kPeerMac{2, 0, 0, 0, 0, 2};
+  const Address ours = TwoHosts::kClient6.address;
+  const Address peers = TwoHosts::kServer6.address;
+  StackConfig config;
+  config.interface.addresses = {{ours, 64}};
+  config.max_connections = config.max_half_open = config.max_time_wait = 16;
+  drivers::SimPool pool(64);
+  auto stack = Stack::create(config, {}, {.mac = kOurMac}, pool, &news).value();
+  const wire::LinkHeader link =
+      wire::make_link_header(kOurMac, kPeerMac, std::nullopt, wire::kEtherTypeIpv6);
+  base::Packet question;
+  base::Packet answer;
+  ASSERT_EQ(pool.allocate({&question, 1}) + pool.allocate({&answer, 1}), 2U);
+  question.length =
+      wire::emit_solicitation(question.data, link, {.source = peers, .destination = ours},
+                              {.target = ours, .source_mac = kPeerMac});
+  answer.length =
+      wire::emit_advertisement(answer.data, link, {.source = peers, .destination = ours},
+                               {.target = peers, .solicited = true, .target_mac = kPeerMac});
+  stack->input(Instant::from_ns(1'000'000), std::array{question, answer});
+  EXPECT_EQ(news.shared, (std::vector{std::pair{peers, kPeerMac}, std::pair{peers, kPeerMac}}));
+  EXPECT_EQ(stack->counters().snapshot().discovery_received, 2U);
+}
+
 // Two networks that are each other's gateways by their link-local addresses, as routers'
 // advertisements would have it.
 TEST(OverIpv6, ALinkLocalGatewayLeadsOffLink) {

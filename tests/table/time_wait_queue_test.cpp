@@ -86,6 +86,23 @@ TEST(TimeWaitQueue, KeepsTheRecordAsPushed) {
   EXPECT_EQ(held.deadline_ms(), 8U);
 }
 
+TEST(TimeWaitQueue, KeepsAddressesOfIpv6Whole) {
+  TimeWaitQueueV6 queue;
+  ASSERT_TRUE(queue.reserve(10));
+  const Address local = Address::parse("2001:db8::1").value();
+  const Address remote = Address::parse("2001:db8:0:0:8000::2").value();
+  TimeWaitRecordV6 record{.local = local, .remote = remote, .local_port = 3, .remote_port = 4};
+  record.set_deadline_ms(8);
+  const auto index = queue.push(record);
+  ASSERT_TRUE(index);
+  EXPECT_EQ(queue.at(*index).local, local);
+  EXPECT_EQ(queue.at(*index).remote, remote);
+  std::size_t gone = 0;
+  queue.expire(
+      8, [&](std::uint32_t, const TimeWaitRecordV6& last) { gone += last.remote == remote; }, 10);
+  EXPECT_EQ(gone, 1U);
+}
+
 TEST(TimeWaitQueue, GoesOnWhereItsBudgetEnded) {
   TimeWaitQueue queue;
   ASSERT_TRUE(queue.reserve(10));

@@ -173,15 +173,19 @@ TEST(Malformed, RandomOptionsStayInside) {
   frame.checksum_flags = base::kL4ChecksumGood;
   for (int i = 0; i < 200'000 && !testing::Test::HasFailure(); ++i) {
     Buffer segment(kTcpHeaderSize + 4 * random.below(11));
-    // Small values are kinds and lengths that mean something.
-    for (auto& byte : segment) byte = static_cast<std::byte>(random.below(12));
+    // Small values are kinds and lengths that mean something, and 34 is one more kind.
+    for (auto& byte : segment) {
+      const std::uint64_t value = random.below(13);
+      byte = static_cast<std::byte>(value == 12 ? 34 : value);
+    }
     segment[12] = static_cast<std::byte>(segment.size() << 2);
     TcpPorts ports;
     base::Segment out;
     if (parse_tcp(segment, frame, ports, out) != Drop::none) continue;
     EXPECT_TRUE(out.payload.empty());
     EXPECT_LE(out.options.sack_count, 4);
-    EXPECT_LT(out.options.present, 16);
+    EXPECT_LT(out.options.present, 32);
+    EXPECT_LE(out.options.cookie_length, 16);
   }
 }
 
