@@ -157,6 +157,7 @@ base::DeviceInfo Setup::device_info(const base::MacAddress* mac) const {
   info.mtu = options_.mtu;
   info.offload_ip_checksum = (tx_offloads_ & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0;
   info.offload_tcp_checksum = (tx_offloads_ & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0;
+  info.copies_shared = passes_buffers();
   if ((tx_offloads_ & kTso) != 0) info.tso_bytes_max = kIpPacketMax;
   if ((tx_offloads_ & kMultiSegment) != 0) {
     // A driver that knows no bound says 65,535, or nothing.

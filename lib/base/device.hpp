@@ -22,6 +22,9 @@ struct DeviceInfo {
   // The longest IP packet that the device cuts into segments when asked (TSO); 0: none.
   std::uint32_t tso_bytes_max = 0;
   std::uint16_t frame_packets_max = 1;  // how many packets one frame to send may lie in
+  // It copies a packet that its sender shares before it sends it: who has to copy anyway, to sum
+  // the text for example, does it himself.
+  bool copies_shared = false;
 };
 
 class Device {

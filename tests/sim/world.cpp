@@ -36,7 +36,8 @@ World::~World() {
 std::size_t World::add_host(const HostConfig& config) {
   const std::size_t index = hosts_.size();
   Host& host = *hosts_.emplace_back(std::make_unique<Host>(config));
-  drivers::LinkPort& port = link_.add_port(host.pool, {.mac = mac_of(index), .mtu = config.mtu});
+  drivers::LinkPort& port =
+      link_.add_port(host.pool, {.mac = mac_of(index), .mtu = config.mtu}, config.offloads);
   host.device = &port;
   if (config.impair) {
     host.impaired = std::make_unique<drivers::ImpairDevice>(port, *config.impair);

@@ -29,6 +29,8 @@ struct HostConfig {
   std::uint64_t seed = 1;  // of the stack's secrets and choices
   std::size_t packets = 8192;
   std::uint16_t mtu = 1500;
+  std::size_t data_room = drivers::SimPool::kDefaultDataRoom;  // of a packet
+  drivers::LinkOffloads offloads;                              // of the host's port
   // Puts a device of the test's own around the host's, the impairing one included.
   std::function<std::unique_ptr<base::Device>(base::Device&)> wrap;
   // Called at each of the host's turns, between its input and its output.
@@ -65,7 +67,8 @@ class World {
 
  private:
   struct Host {
-    explicit Host(const HostConfig& config) : pool(config.packets), on_turn(config.on_turn) {}
+    explicit Host(const HostConfig& config)
+        : pool(config.packets, config.data_room), on_turn(config.on_turn) {}
     Instant next_event() const;
     std::size_t turn(Instant now);
 

@@ -97,11 +97,14 @@ class TwoHosts {
  public:
   using Configure = std::function<void(StackConfig&)>;
 
-  explicit TwoHosts(const Configure& configure = {}, Family family = Family::ipv4)
+  using ConfigureHost = std::function<void(sim::HostConfig&)>;
+
+  explicit TwoHosts(const Configure& configure = {}, Family family = Family::ipv4,
+                    const ConfigureHost& configure_host = {})
       : client_end(family == Family::ipv4 ? kClient : kClient6),
         server_end(family == Family::ipv4 ? kServer : kServer6),
-        client_host(world.add_host(host_at(client_end.address, 1, configure))),
-        server_host(world.add_host(host_at(server_end.address, 2, configure))) {
+        client_host(world.add_host(host_at(client_end.address, 1, configure, configure_host))),
+        server_host(world.add_host(host_at(server_end.address, 2, configure, configure_host))) {
     EXPECT_TRUE(server_worker().listen(server_end, server).has_value());
     // Both learn each other's MAC address: the first frame a test sees is a TCP segment.
     world.run_for(1s);
@@ -162,7 +165,7 @@ class TwoHosts {
 
  private:
   static sim::HostConfig host_at(const Address& address, std::uint64_t seed,
-                                 const Configure& configure) {
+                                 const Configure& configure, const ConfigureHost& configure_host) {
     sim::HostConfig host{.seed = seed, .packets = 1024};
     host.stack.interface.addresses = {
         {address, address.is_v4() ? std::uint8_t{24} : std::uint8_t{64}}};
@@ -170,6 +173,7 @@ class TwoHosts {
     host.stack.max_half_open = 16;
     host.stack.max_time_wait = 64;
     if (configure) configure(host.stack);
+    if (configure_host) configure_host(host);
     return host;
   }
   void ping_pong_once() {
