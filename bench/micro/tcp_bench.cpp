@@ -13,7 +13,10 @@ namespace handfast::tcp {
 namespace {
 
 struct Endpoint {
-  Endpoint() { context.set_time(Instant::from_ns(1'000'000'000)); }
+  Endpoint() {
+    if (!transfers.reserve(1)) std::abort();
+    context.set_time(Instant::from_ns(1'000'000'000));
+  }
   base::Segment from_peer(std::uint8_t flags) const {
     base::Segment segment;
     segment.seq = tcb.rcv_nxt;
@@ -34,7 +37,7 @@ struct Endpoint {
   }
   std::size_t answer() {
     std::size_t segments = 0;
-    base::Segment out;
+    Outgoing out;
     while (has_output(tcb) && next_segment(tcb, context, out)) ++segments;
     finish_output(tcb, context);
     return segments;
@@ -45,7 +48,12 @@ struct Endpoint {
   drivers::SimPool pool{1024};
   base::PacketCache packets{pool};
   base::LiveCounters counters;
-  Context context{.parameters = parameters, .packets = packets, .counters = counters, .now = {}};
+  base::Slab<Transfer> transfers;
+  Context context{.parameters = parameters,
+                  .packets = packets,
+                  .counters = counters,
+                  .transfers = transfers,
+                  .now = {}};
   base::Packet packet;
   std::array<std::byte, 64> text{};
   Tcb tcb{};

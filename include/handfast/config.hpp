@@ -33,11 +33,14 @@ enum class FastOpen : std::uint8_t { off, client, server, both };
 struct ConnectionOptions {
   std::optional<CongestionControl> congestion_control;
   std::optional<bool> nagle;
-  // No answer is owed for so long: ask whether the peer lives (RFC 9293 section 3.8.4). Zero:
-  // never.
+  // Nothing was heard for so long, and nothing is owed: ask whether the peer lives (RFC 9293
+  // section 3.8.4). At most 65,535 s, in whole seconds, rounded up. Zero: never.
   std::optional<Duration> keep_alive;
   std::optional<Duration> user_timeout;  // RFC 5482's, as set locally; at most 24 hours
   std::optional<std::uint8_t> dscp;      // 0 to 63
+
+  // The error is one sentence, as StackConfig's.
+  std::expected<void, std::string> check() const;
 };
 
 struct Route {
@@ -96,7 +99,8 @@ struct StackConfig {
   // An acknowledgement waits so long for data to ride on, or for a second segment (RFC 9293 section
   // 3.8.6.3; at most 500 ms). Zero: every segment is acknowledged at the end of its burst.
   Duration delayed_ack = std::chrono::milliseconds(40);
-  // Keep-alive (MUST-24 to 28): after so much idleness; zero is off, the default asked for.
+  // Keep-alive (MUST-24 to 28): after so much idleness, in whole seconds, rounded up, at most
+  // 65,535; zero is off, the default asked for.
   Duration keep_alive = Duration(0);
   Duration keep_alive_interval = std::chrono::seconds(75);  // between probes without an answer
   std::uint8_t keep_alive_probes = 9;                       // then the connection is given up

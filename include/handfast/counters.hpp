@@ -45,10 +45,17 @@ namespace handfast {
   X(fin_retransmitted, "FINs without payload sent again")                                        \
   X(fast_retransmits, "retransmissions started by duplicate ACKs")                               \
   X(retransmission_timeouts, "times a retransmission timer ran out")                             \
+  X(tail_loss_probes, "probes of a tail that may be lost (RFC 8985)")                            \
+  X(spurious_timeouts, "time-outs found to have been for nothing (RFC 5682, RFC 3522)")          \
+  X(recoveries_undone, "window reductions taken back: nothing had been lost")                    \
+  X(ecn_reductions, "window reductions asked for by congestion marks (RFC 3168)")                \
   X(zero_window_probes, "probes of a closed window")                                             \
+  X(keep_alive_probes, "probes of an idle connection")                                           \
   X(out_of_order_kept, "segments kept until the gap before them closed")                         \
   X(out_of_order_dropped, "segments beyond a gap dropped: a bound was reached")   \
   X(duplicate_segments, "segments wholly received before")                                       \
+  X(delayed_acks, "ACKs that waited in vain for data to ride on, or for a second segment")        \
+  X(congestion_marks, "segments with text that arrived marked CE (RFC 3168)")                     \
   X(paws_rejected, "segments dropped by PAWS (RFC 7323 section 5)")                              \
   X(challenge_acks, "challenge ACKs sent (RFC 5961)")                                            \
   X(challenge_acks_limited, "challenge ACKs held back by their rate limit")                      \

@@ -16,6 +16,7 @@ enum class Error : std::uint8_t {
   address_in_use,      // another listener or connection already has it
   not_our_address,     // the local address is none of the interface's
   too_many_listeners,  // max_listeners are open
+  invalid_option,      // a value out of its range: ConnectionOptions::check() says which
 };
 
 std::string_view to_string(Error error);

@@ -13,6 +13,12 @@ constexpr std::uint64_t kBufferBytesMax = std::uint64_t{1} << 30;
 // The timer wheel's reach, as promised for Connection::set_timer.
 constexpr Duration kTimerMax = std::chrono::hours(24);
 constexpr Duration kShortest = Duration(1);
+// Below it a time-out is no longer told from the clock's grain of 65.536 us.
+constexpr Duration kRtoShortest = std::chrono::microseconds(100);
+// RFC 9293 section 3.8.6.3 (MUST-40).
+constexpr Duration kAckDelayMax = std::chrono::milliseconds(500);
+// A connection keeps its keep-alive time as 16 bits of seconds.
+constexpr Duration kKeepAliveMax = std::chrono::seconds(65'535);
 
 // RFC 1122 section 3.2.1.3: what no host may have as its address.
 bool can_be_a_host(const Address& address) {
@@ -133,11 +139,27 @@ void check_interface(const InterfaceConfig& interface, Verdict& verdict) {
 
 void check_times(const StackConfig& config, Verdict& verdict) {
   verdict.require_range("msl", config.msl, kShortest, kTimerMax / 2);
-  verdict.require_range("rto_max", config.rto_max, kShortest, kTimerMax);
-  verdict.require_range("rto_min", config.rto_min, kShortest, config.rto_max);
+  verdict.require_range("rto_max", config.rto_max, kRtoShortest, kTimerMax);
+  verdict.require_range("rto_min", config.rto_min, kRtoShortest, config.rto_max);
   verdict.require_range("rto_initial", config.rto_initial, config.rto_min, config.rto_max);
   verdict.require_range("syn_timeout", config.syn_timeout, kShortest, kTimerMax);
   verdict.require_range("user_timeout", config.user_timeout, kShortest, kTimerMax);
+  verdict.require_range("delayed_ack", config.delayed_ack, Duration(0), kAckDelayMax);
+}
+
+void check_keep_alive(const StackConfig& config, Verdict& verdict) {
+  verdict.require_range("keep_alive", config.keep_alive, Duration(0), kKeepAliveMax);
+  verdict.require_range("keep_alive_interval", config.keep_alive_interval,
+                        std::chrono::milliseconds(1), kTimerMax);
+  // MUST-29: one probe without an answer says nothing.
+  verdict.require_range("keep_alive_probes", config.keep_alive_probes, 2, 255);
+}
+
+void check_buffers(const StackConfig& config, Verdict& verdict) {
+  verdict.require_range("send_buffer", config.send_buffer, 1, kBufferBytesMax);
+  verdict.require_range("receive_buffer", config.receive_buffer, 1, kBufferBytesMax);
+  verdict.require_range("send_buffer_max", config.send_buffer_max, 1, kBufferBytesMax);
+  verdict.require_range("receive_buffer_max", config.receive_buffer_max, 1, kBufferBytesMax);
 }
 
 }  // namespace
@@ -150,10 +172,18 @@ std::expected<void, std::string> StackConfig::check() const {
   verdict.require_range("max_half_open", max_half_open, 1, kRecordsMax);
   verdict.require_range("max_time_wait", max_time_wait, 1, kRecordsMax);
   check_times(*this, verdict);
-  verdict.require_range("send_buffer", send_buffer, 1, kBufferBytesMax);
-  verdict.require_range("receive_buffer", receive_buffer, 1, kBufferBytesMax);
+  check_keep_alive(*this, verdict);
+  check_buffers(*this, verdict);
   verdict.require_range("last_port", last_port, 1, 65'535);
   verdict.require_range("first_port", first_port, 1, last_port);
+  return verdict.result();
+}
+
+std::expected<void, std::string> ConnectionOptions::check() const {
+  Verdict verdict;
+  if (keep_alive) verdict.require_range("keep_alive", *keep_alive, Duration(0), kKeepAliveMax);
+  if (user_timeout) verdict.require_range("user_timeout", *user_timeout, kShortest, kTimerMax);
+  if (dscp) verdict.require_range("dscp", *dscp, 0, 63);
   return verdict.result();
 }
 

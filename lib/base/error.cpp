@@ -22,6 +22,8 @@ std::string_view to_string(Error error) {
       return "not our address";
     case Error::too_many_listeners:
       return "too many listeners";
+    case Error::invalid_option:
+      return "invalid option";
   }
   return "unknown error";
 }

@@ -6,6 +6,7 @@
 #include "tcp/output.hpp"
 #include "tcp/reset.hpp"
 #include "tcp/timeouts.hpp"
+#include "tcp/transfer_pool.hpp"
 #include "tcp/user_calls.hpp"
 
 namespace handfast::stack {
@@ -181,12 +182,17 @@ std::optional<std::uint32_t> Stack::take_connection(void* handler, const Handler
   tcb.starved = starved;
   tcb.handler = handler;
   tcb.events = &events;
+  tcb.congestion = parameters_.congestion;
+  tcb.nagle = parameters_.nagle;
+  tcb.dscp = parameters_.dscp;
+  tcb.keep_alive_s = parameters_.keep_alive_s;
   return index;
 }
 
 void Stack::release_connection(std::uint32_t index) {
   Tcb& tcb = connections_[index];
   tcb.send_queue.clear(packets_);
+  tcp::give_transfer_back(tcb, context_);
   tcb.receive_queue.clear(packets_);
   tcb.reassembly.clear(packets_);
   neighbours_.unpin(tcb.neighbour);

@@ -100,7 +100,7 @@ bool Stack::output_connection(std::uint32_t index) {
   }
   const bool ends = tcb.aborted || (tcb.detached && tcb.receive_queue.is_empty());
   if (!ends && !tcb.detached) {
-    Segment segment;
+    tcp::Outgoing next;
     while (ready_count() < kOutputBurst && tcp::has_output(tcb)) {
       // Asked first: what next_segment() plans counts as sent.
       if (!packets_.can_allocate()) {
@@ -110,8 +110,8 @@ bool Stack::output_connection(std::uint32_t index) {
         pending_.push(RecordRef{RecordKind::connection, index});
         return true;
       }
-      if (!tcp::next_segment(tcb, context_, segment)) break;
-      emit(tcb.key, segment, tcb.neighbour);
+      if (!tcp::next_segment(tcb, context_, next)) break;
+      emit(tcb.key, next.segment, tcb.neighbour);
     }
     if (ready_count() >= kOutputBurst && tcp::has_output(tcb)) return false;
     tcp::finish_output(tcb, context_);
@@ -177,14 +177,13 @@ bool Stack::emit(const base::FlowKey& key, const Segment& segment, net::Neighbou
     return false;
   }
   const wire::LinkHeader* const known = neighbours_.link_header(neighbour, context_.now);
-  wire::emit_tcp(
-      packet,
-      {.link = known != nullptr ? *known : neighbours_.placeholder_header(neighbour),
-       .ip = ip_fields_of(key, segment),
-       .ports = {.source = key.local_port, .destination = key.remote_port},
-       .segment = segment,
-       .offload_ip_checksum = interface_.offload_ip_checksum(),
-       .offload_tcp_checksum = interface_.offload_tcp_checksum()});
+  wire::emit_tcp(packet,
+                 {.link = known != nullptr ? *known : neighbours_.placeholder_header(neighbour),
+                  .ip = ip_fields_of(key, segment),
+                  .ports = {.source = key.local_port, .destination = key.remote_port},
+                  .segment = segment,
+                  .offload_ip_checksum = interface_.offload_ip_checksum(),
+                  .offload_tcp_checksum = interface_.offload_tcp_checksum()});
   if (known == nullptr) {
     neighbours_.queue(neighbour, packet, context_.now);
   } else if (!put(packet)) {

@@ -39,7 +39,11 @@ Stack::Stack(const StackConfig& config, const StackPlace& place, const net::Inte
       parameters_(tcp::Parameters::from(
           config, static_cast<std::uint32_t>(base::siphash(place.isn_key, 0, 0)))),
       packets_(pool),
-      context_{.parameters = parameters_, .packets = packets_, .counters = counters_, .now = {}},
+      context_{.parameters = parameters_,
+               .packets = packets_,
+               .counters = counters_,
+               .transfers = transfers_,
+               .now = {}},
       worker_(*this),
       time_waits_(place.flow_secret),
       neighbours_(interface_, *this, counters_, place.flow_secret),
@@ -51,6 +55,7 @@ bool Stack::reserve(Instant now) {
   const std::uint32_t records = config_.max_connections + config_.max_half_open;
   set_time(now);
   return connections_.reserve(config_.max_connections) &&
+         transfers_.reserve(config_.max_connections) &&
          half_opens_.reserve(config_.max_half_open) && time_waits_.reserve(config_.max_time_wait) &&
          flows_.reserve(std::size_t{records} + config_.max_time_wait) &&
          listeners_.reserve(config_.max_listeners) &&

@@ -41,6 +41,7 @@
 #include "tcp/half_open.hpp"
 #include "tcp/segment_arrives.hpp"
 #include "tcp/tcb.hpp"
+#include "tcp/transfer.hpp"
 #include "timer/wheel.hpp"
 #include "wire/ip.hpp"
 
@@ -240,6 +241,7 @@ class Stack final : private net::FrameSink {
   tcp::Parameters parameters_;
   base::LiveCounters counters_;
   base::PacketCache packets_;
+  base::Slab<tcp::Transfer> transfers_;
   tcp::Context context_;
   Worker worker_;
 

@@ -25,6 +25,7 @@ struct Arriving {
   bool check_rst();
   bool check_syn();
   bool check_ack();
+  void take_marks();
   void take_text();
   void take_fin();
 
@@ -34,12 +35,13 @@ struct Arriving {
   }
   bool ack_in_syn_received();
   bool ack_is_acceptable();
-  void take_new_ack();
-  void take_duplicate_ack();
+  bool is_duplicate_ack() const;
+  void take_acknowledgement();
   void take_window();
   bool after_ack();
   void trim_to_window();
   void enter_established();
+  void trim_to_reassembly();
   void keep_out_of_order();
   void queue_text();
   void drain_reassembly();

@@ -12,6 +12,8 @@ std::uint16_t initial_window(const Context& context) {
   return static_cast<std::uint16_t>(std::min(context.parameters.receive_buffer, 65'535U));
 }
 
+constexpr std::uint8_t kRetransmitsMax = 63;  // what the record can count
+
 // RTO of the n-th wait for the third segment, doubled each time (RFC 6298 section 5.5).
 std::uint64_t wait_us(unsigned retransmits, const Parameters& p) {
   return std::min<std::uint64_t>(std::uint64_t{p.rto_initial_us} << std::min(retransmits, 30U),
@@ -42,7 +44,7 @@ ListenVerdict listen_segment_arrives(const Segment& seg) {
 
 void open_half(HalfOpen& half, const base::FlowKey& key, const Segment& syn, Seq iss,
                const Context& context) {
-  const PeerOffer offer = read_offer(syn.options, context.parameters);
+  const PeerOffer offer = read_offer(syn.options, key.local.is_v4(), context.parameters);
   half.key = key;
   half.irs = syn.seq;
   half.iss = iss;
@@ -52,6 +54,8 @@ void open_half(HalfOpen& half, const base::FlowKey& key, const Segment& syn, Seq
   half.window_shift = offer.window_shift & 0xf;
   half.window_scaling = offer.window_scaling;
   half.timestamps = offer.timestamps;
+  half.sack = offer.sack;
+  half.ecn = context.parameters.ecn != EcnMode::off && offers_ecn(syn, false);
   half.prove_alive = false;
 }
 
@@ -93,7 +97,9 @@ Segment syn_ack_of(const HalfOpen& half, const Context& context) {
   segment.flags = base::kSyn | base::kAck;
   segment.window = initial_window(context);
   segment.options.present = base::TcpOptions::kMss;
-  segment.options.mss = context.parameters.receive_mss;
+  segment.options.mss = context.parameters.receive_mss(half.key.local.is_v4());
+  if (half.sack) segment.options.present |= base::TcpOptions::kSackPermitted;
+  if (half.ecn) segment.flags |= base::kEce;
   if (half.window_scaling) {
     segment.options.present |= base::TcpOptions::kWindowScale;
     segment.options.window_scale = context.parameters.receive_shift;
@@ -118,7 +124,7 @@ std::optional<Tick> half_open_timed_out(HalfOpen& half, const Context& context) 
   std::uint64_t waited_us = 0;
   for (unsigned n = 0; n <= half.retransmits; ++n) waited_us += wait_us(n, p);
   if (base::ticks_in(std::chrono::microseconds(waited_us)) >= p.syn_timeout) return std::nullopt;
-  ++half.retransmits;
+  if (half.retransmits < kRetransmitsMax) ++half.retransmits;
   return ticks_ahead(wait_us(half.retransmits, p), context);
 }
 
@@ -127,14 +133,16 @@ Tick first_half_open_deadline(const Context& context) {
 }
 
 void promote(Tcb& tcb, const HalfOpen& half, const Context& context) {
+  tcb.key = half.key;
   apply_offer(tcb,
               {.mss = half.peer_mss,
                .window_shift = half.window_shift,
                .window_scaling = half.window_scaling,
                .timestamps = half.timestamps,
+               .sack = half.sack,
                .ts_value = half.ts_recent},
               context);
-  tcb.key = half.key;
+  tcb.ecn = half.ecn;
   tcb.state = State::syn_received;
   tcb.passive = true;
   tcb.snd_una = half.iss;

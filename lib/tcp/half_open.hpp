@@ -23,7 +23,9 @@ struct HalfOpen {
   std::uint32_t ts_recent;
   base::TimerNode timer;  // the wheel's
   std::uint16_t peer_mss;
-  std::uint8_t retransmits;
+  std::uint8_t retransmits : 6;
+  bool sack : 1;
+  bool ecn : 1;
   std::uint8_t window_shift : 4;
   bool window_scaling : 1;
   bool timestamps : 1;

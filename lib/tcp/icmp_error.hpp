@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "tcp/parameters.hpp"
+#include "tcp/scoreboard.hpp"
 #include "tcp/tcb.hpp"
 
 namespace handfast::tcp {
@@ -24,6 +25,15 @@ inline IcmpVerdict icmp_error(const Tcb& tcb, Seq quoted, bool is_hard) {
   return is_hard && !tcb.is_synchronized() ? IcmpVerdict::abort : IcmpVerdict::note;
 }
 
+// What was larger than the path takes is lost, without a word about congestion.
+inline void resend_too_big(Tcb& tcb) {
+  for (SendNode* node = tcb.send_queue.front(); node != nullptr && node->is_sent;
+       node = tcb.send_queue.after(node)) {
+    if (node->length > tcb.snd_mss) mark_lost(tcb, node);
+  }
+  tcb.transfer->resend_forced = true;
+}
+
 // RFC 1191 section 6.3: segments become no larger than the next hop takes, and what was too big is
 // sent again. `mtu` 0 comes from an old router: the smallest of section 7.1's plateaus is taken.
 inline IcmpVerdict packet_too_big(Tcb& tcb, Seq quoted, std::uint16_t mtu) {
@@ -36,9 +46,7 @@ inline IcmpVerdict packet_too_big(Tcb& tcb, Seq quoted, std::uint16_t mtu) {
   const auto mss = static_cast<std::uint16_t>(std::max(wanted, kFloor));
   if (mss >= tcb.snd_mss) return IcmpVerdict::disbelieve;  // not smaller than what we send
   tcb.snd_mss = mss;
-  tcb.snd_nxt = tcb.snd_una;
-  tcb.send_cursor = nullptr;
-  tcb.timing = false;  // Karn's rule: what follows is a retransmission
+  if (tcb.transfer != nullptr) resend_too_big(tcb);
   return IcmpVerdict::note;
 }
 

@@ -2,10 +2,14 @@
 
 #include <algorithm>
 
+#include "tcp/acknowledge.hpp"
+#include "tcp/congestion/congestion.hpp"
 #include "tcp/handshake_options.hpp"
 #include "tcp/receive_window.hpp"
+#include "tcp/recovery.hpp"
 #include "tcp/rtt.hpp"
 #include "tcp/timeouts.hpp"
+#include "tcp/urgent.hpp"
 
 namespace handfast::tcp {
 
@@ -22,159 +26,251 @@ void add_timestamps(const Tcb& tcb, const Context& context, Segment& out) {
 }
 
 // The fields every segment of a synchronized connection has. It carries the acknowledgement.
-void begin_segment(Tcb& tcb, const Context& context, Seq seq, Segment& out) {
+void begin_segment(Tcb& tcb, const Context& context, Seq seq, std::uint32_t text_length,
+                   Segment& out) {
   out = Segment{};
   out.seq = seq;
   out.ack = tcb.rcv_nxt;
   out.flags = base::kAck;
   out.window = advertise_window(tcb, context.parameters);
   add_timestamps(tcb, context, out);
-  tcb.last_ack_sent = tcb.rcv_nxt;
+  complete_acknowledgement(tcb, text_length, out);
+  add_urgent_pointer(tcb, out);
+}
+
+void add_ecn_offer(const Tcb& tcb, Segment& out) {
+  if (!tcb.ecn) return;
+  out.flags |= base::kEce;
+  if (tcb.state == State::syn_sent) out.flags |= base::kCwr;
+}
+
+void plan_syn_ack(Tcb& tcb, Context& context, Segment& out) {
+  out.flags |= base::kAck;
+  out.ack = tcb.rcv_nxt;
+  out.window = advertise_syn_window(tcb, context.parameters);
+  const auto leave_out = [&out](TcpOptions::Present option) {
+    out.options.present &= static_cast<std::uint8_t>(~option);
+  };
+  if (!tcb.window_scaling) leave_out(TcpOptions::kWindowScale);
+  if (!tcb.timestamps) leave_out(TcpOptions::kTimestamps);
+  if (!tcb.sack) leave_out(TcpOptions::kSackPermitted);
+  out.options.ts_echo = tcb.ts_recent;
   tcb.ack_pending = false;
-}
-
-// No later than when patience ends, so that the user timeout is kept to the tick.
-Tick deadline_after(const Tcb& tcb, std::uint64_t us, const Context& context) {
-  const Tick at = base::tick_at_or_after(context.now + std::chrono::microseconds(us));
-  return base::earlier_of(at, patience_ends(tcb));
-}
-
-// Something that is to be acknowledged goes out: the clock of R2 and of RFC 6298 section 5.1 runs.
-void arm_retransmission(Tcb& tcb, const Context& context) {
-  if (tcb.retransmit_at != base::kNoTick) return;
-  if (tcb.retransmits == 0) tcb.waiting_since = context.tick;
-  tcb.retransmit_at = deadline_after(tcb, tcb.rto_us, context);
+  if (tcb.retransmits > 0) ++context.counters.syn_ack_retransmitted;
 }
 
 void plan_syn(Tcb& tcb, Context& context, Segment& out) {
   out = Segment{};
   out.seq = tcb.snd_una;
-  out.options = syn_options(context);
+  out.options = syn_options(tcb.key.local.is_v4(), context);
   out.flags = base::kSyn;
   if (tcb.state == State::syn_received) {
-    out.flags |= base::kAck;
-    out.ack = tcb.rcv_nxt;
-    out.window = advertise_syn_window(tcb, context.parameters);
-    if (!tcb.window_scaling)
-      out.options.present &= static_cast<std::uint8_t>(~TcpOptions::kWindowScale);
-    if (!tcb.timestamps) out.options.present &= static_cast<std::uint8_t>(~TcpOptions::kTimestamps);
-    out.options.ts_echo = tcb.ts_recent;
-    tcb.ack_pending = false;
-    if (tcb.retransmits > 0) ++context.counters.syn_ack_retransmitted;
+    plan_syn_ack(tcb, context, out);
   } else {
     out.window = static_cast<std::uint16_t>(std::min(context.parameters.receive_buffer, 65'535U));
-    if (tcb.retransmits > 0) ++context.counters.syn_retransmitted;
+    if (tcb.retransmits > 0) {
+      ++context.counters.syn_retransmitted;
+      tcb.ecn = false;  // a box on the way may drop what offers it (RFC 3168 section 6.1.1.1)
+    }
   }
+  add_ecn_offer(tcb, out);
   tcb.syn_pending = false;
   if (tcb.snd_max == tcb.snd_una) {
     tcb.snd_nxt = tcb.snd_max = tcb.snd_una + 1;
-    start_rtt_measurement(tcb, tcb.snd_max, context);
+    tcb.waiting_since = context.tick;
+    start_syn_measurement(tcb, context);
   }
-  arm_retransmission(tcb, context);
-}
-
-// The queued packet that holds `seq`, searched from `from` or from the front.
-QueuedPacket* find_queued(const Tcb& tcb, QueuedPacket* from, Seq seq) {
-  QueuedPacket* node = from != nullptr ? from : tcb.send_queue.front();
-  while (node != nullptr && node->end().is_at_or_before(seq)) node = tcb.send_queue.after(node);
-  return node;
-}
-
-// One segment from `seq` on, of at most `limit` payload bytes and at most what one packet holds.
-// The FIN follows when the data ends here.
-void plan_data(Tcb& tcb, Context& context, Seq seq, std::uint32_t limit, QueuedPacket* node,
-               Segment& out) {
-  begin_segment(tcb, context, seq, out);
-  std::uint32_t length = 0;
-  if (node != nullptr && limit > 0) {
-    const std::uint32_t offset = seq - node->seq;
-    length = std::min({limit, std::uint32_t{tcb.snd_mss}, node->length - offset});
-    out.payload = {node->text + offset, length};
-  }
-  const bool ends_data = seq + length == tcb.snd_end;
-  if (length > 0 && ends_data) out.flags |= base::kPsh;  // MUST-61
-  const bool may_join = length == 0 || !context.parameters.textbook;
-  if (tcb.fin_queued && ends_data && may_join) out.flags |= base::kFin;
-
-  const Seq end = seq + out.len();
-  if (seq.is_before(tcb.snd_max)) {
-    ++(length > 0 ? context.counters.data_retransmitted : context.counters.fin_retransmitted);
-  } else {
-    start_rtt_measurement(tcb, end, context);
-  }
-  if (end.is_after(tcb.snd_max)) {
-    const Seq first_new = base::later_of(seq, tcb.snd_max);
-    const std::uint32_t fin = out.has(base::kFin) ? 1 : 0;
-    context.counters.payload_bytes_sent += (end - first_new) - fin;
-    tcb.snd_max = end;
-  }
-  arm_retransmission(tcb, context);
+  arm_sending_timer(tcb, context);
 }
 
 bool has_unsent_fin(const Tcb& tcb) {
   return tcb.fin_queued && tcb.snd_nxt.is_at_or_before(tcb.snd_end);
 }
 
-std::uint32_t usable_window(const Tcb& tcb) {
-  const std::uint32_t limit = std::min(tcb.snd_wnd, tcb.cwnd);
-  const std::uint32_t used = tcb.snd_nxt - tcb.snd_una;
-  return limit > used ? limit - used : 0;
+// The FIN joins the data it follows, unless textbooks are asked for.
+bool fin_follows(const Tcb& tcb, const Context& context, Seq end) {
+  return tcb.fin_queued && end == tcb.snd_end && !context.parameters.textbook;
 }
 
-// What goes out now is to be retransmitted, not probed for.
-void stop_persisting(Tcb& tcb) {
-  if (!tcb.persisting) return;
-  tcb.persisting = false;
-  tcb.retransmit_at = base::kNoTick;
+void count_new_text(Tcb& tcb, const Context& context, Seq end, bool fin) {
+  if (!end.is_after(tcb.snd_max)) return;
+  context.counters.payload_bytes_sent += (end - tcb.snd_max) - (fin ? 1 : 0);
+  tcb.snd_max = end;
 }
 
-// New data, or after a time-out old data again, as far as the windows allow.
-bool plan_from_nxt(Tcb& tcb, Context& context, Segment& out) {
-  const std::uint32_t available = tcb.snd_end.is_after(tcb.snd_nxt) ? tcb.snd_end - tcb.snd_nxt : 0;
-  if (available == 0) {
-    if (!has_unsent_fin(tcb)) return false;
-    if (tcb.snd_wnd == 0 && tcb.snd_nxt == tcb.snd_una) return false;  // persist asks first
-    stop_persisting(tcb);
-    plan_data(tcb, context, tcb.snd_nxt, 0, nullptr, out);
-    tcb.snd_nxt += out.len();
-    return true;
+// `node` whole, for the first time or again.
+void plan_node(Tcb& tcb, Context& context, SendNode* node, Outgoing& out) {
+  const bool is_new = !node->is_sent;
+  Segment& segment = out.segment;
+  begin_segment(tcb, context, node->seq, node->length, segment);
+  segment.payload = {node->text, node->length};
+  out.node = node;
+  const bool ends_data = node->end() == tcb.snd_end;
+  if (ends_data) segment.flags |= base::kPsh;  // MUST-61
+  if (fin_follows(tcb, context, node->end()) && (is_new || tcb.fin_sent())) {
+    segment.flags |= base::kFin;
+    tcb.fin_lost = false;
   }
-  QueuedPacket* const node = find_queued(tcb, tcb.send_cursor, tcb.snd_nxt);
-  const std::uint32_t wanted = std::min<std::uint32_t>(tcb.snd_mss, node->end() - tcb.snd_nxt);
-  const std::uint32_t usable = usable_window(tcb);
-  // Sender's silly window avoidance (MUST-38): a full segment, or all there is, or half of the
-  // largest window ever offered. Less waits for an ACK, or for the persist timer.
-  if (usable < wanted && (usable == 0 || usable < tcb.max_snd_wnd / 2)) return false;
-  tcb.send_cursor = node;
-  stop_persisting(tcb);
-  plan_data(tcb, context, tcb.snd_nxt, usable, node, out);
-  tcb.snd_nxt += out.len();
+  if (tcb.ecn) segment.ecn = base::Ecn::ect_0;
+  note_sent(tcb, node, context);
+  note_sent_in_recovery(tcb, node->length);
+  if (!is_new) {
+    ++context.counters.data_retransmitted;
+    return;
+  }
+  if (tcb.in_flight() == 0) tcb.waiting_since = context.tick;
+  Transfer& t = *tcb.transfer;
+  t.unsent = tcb.send_queue.after(node);
+  if (node->length < tcb.snd_mss) t.small_end = node->end();
+  const Seq end = node->seq + segment.len();
+  count_new_text(tcb, context, end, segment.has(base::kFin));
+  tcb.snd_nxt = end;
+}
+
+void plan_fin(Tcb& tcb, Context& context, Outgoing& out) {
+  begin_segment(tcb, context, tcb.snd_end, 0, out.segment);
+  out.segment.flags |= base::kFin;
+  out.node = nullptr;
+  if (tcb.fin_sent()) ++context.counters.fin_retransmitted;
+  if (tcb.in_flight() == 0) tcb.waiting_since = context.tick;
+  tcb.fin_lost = false;
+  tcb.snd_nxt = tcb.snd_max = base::later_of(tcb.snd_max, tcb.snd_end + 1);
+}
+
+bool fits_congestion_window(const Tcb& tcb, std::uint32_t length) {
+  const std::uint32_t in_network = pipe(tcb);
+  return in_network == 0 || in_network + length <= tcb.cwnd;
+}
+
+// --- pacing
+
+constexpr Duration kPacingSlack = std::chrono::microseconds(500);
+
+bool may_leave_now(const Tcb& tcb, const Context& context) {
+  const Transfer& t = *tcb.transfer;
+  return t.pacing_rate == 0 || t.pace_next <= context.now;
+}
+
+// What the clock's grain held back may catch up, up to the slack.
+void pace(Tcb& tcb, std::uint32_t length, const Context& context) {
+  Transfer& t = *tcb.transfer;
+  if (t.pacing_rate == 0) return;
+  const auto ns = static_cast<std::int64_t>(std::uint64_t{length} * 1'000'000'000 / t.pacing_rate);
+  t.pace_next = std::max(t.pace_next, context.now - kPacingSlack) + Duration(ns);
+}
+
+// --- what may leave
+
+// New data while F-RTO waits to learn whether the time-out was spurious (RFC 5682 section 3.1).
+bool frto_prefers_new_data(const Tcb& tcb) {
+  const Transfer& t = *tcb.transfer;
+  return t.is_rto_suspect && tcb.snd_una.is_after(t.recovery_start) && t.unsent != nullptr &&
+         !t.resend_forced;
+}
+
+bool plan_lost(Tcb& tcb, Context& context, Outgoing& out) {
+  Transfer* const t = tcb.transfer;
+  SendNode* const node = t == nullptr ? nullptr : first_lost(tcb);
+  if (node == nullptr || frto_prefers_new_data(tcb)) return false;
+  if (!t->resend_forced) {
+    if (!fits_congestion_window(tcb, node->length) || !may_leave_now(tcb, context)) return false;
+  }
+  if (node->length > tcb.snd_mss && !split(tcb, node, tcb.snd_mss, context)) return false;
+  t->resend_forced = false;
+  plan_node(tcb, context, node, out);
+  pace(tcb, node->length, context);
   return true;
 }
 
-bool plan_retransmission(Tcb& tcb, Context& context, Segment& out) {
-  tcb.retransmit_pending = false;
-  if (tcb.snd_una == tcb.snd_max) return false;
-  tcb.retransmit_at = base::kNoTick;
-  plan_data(tcb, context, tcb.snd_una, tcb.snd_mss,
-            tcb.snd_una == tcb.snd_end ? nullptr : find_queued(tcb, nullptr, tcb.snd_una), out);
-  tcb.timing = false;  // Karn's rule
-  tcb.snd_nxt = base::later_of(tcb.snd_nxt, tcb.snd_una + out.len());
+// How much of `node` the peer's window and the sender's silly window avoidance let go now
+// (RFC 9293 section 3.8.6.2.1, MUST-38): a full segment, all there is, or half of the largest
+// window ever offered. 0: none.
+std::uint32_t sendable(const Tcb& tcb, const SendNode& node) {
+  const std::uint32_t wanted = std::min<std::uint32_t>(node.length, tcb.snd_mss);
+  const Seq edge = tcb.snd_una + tcb.snd_wnd;
+  const std::uint32_t room = edge.is_after(tcb.snd_nxt) ? edge - tcb.snd_nxt : 0;
+  if (room >= wanted) return wanted;
+  return room > 0 && room >= tcb.max_snd_wnd / 2 ? room : 0;
+}
+
+// Nagle (RFC 9293 section 3.7.4) in Minshall's sense: a small segment waits while another small one
+// is unacknowledged. What the application completed with CLOSE does not wait.
+bool nagle_holds(const Tcb& tcb, const SendNode& node) {
+  return tcb.nagle && node.length < tcb.snd_mss && node.end() == tcb.snd_end && !tcb.fin_queued &&
+         tcb.transfer->small_end.is_after(tcb.snd_una);
+}
+
+bool plan_new_data(Tcb& tcb, Context& context, Outgoing& out) {
+  Transfer& t = *tcb.transfer;
+  SendNode* const node = t.unsent;
+  const std::uint32_t length = sendable(tcb, *node);
+  if (length == 0 || nagle_holds(tcb, *node)) return false;
+  const bool is_fenced = !fits_congestion_window(tcb, length) && !frto_prefers_new_data(tcb);
+  if (is_fenced || !may_leave_now(tcb, context)) return false;
+  if (length < node->length && !split(tcb, node, length, context)) return false;
+  if (tcb.is_persisting() || tcb.timer_is == TimerIs::loss_probe) tcb.stop_timer();
+  plan_node(tcb, context, node, out);
+  pace(tcb, length, context);
+  return true;
+}
+
+bool plan_fin_alone(Tcb& tcb, Context& context, Outgoing& out) {
+  if (!tcb.fin_lost && !has_unsent_fin(tcb)) return false;
+  if (tcb.snd_nxt.is_before(tcb.snd_end)) return false;  // data goes first
+  if (!tcb.fin_lost && tcb.snd_wnd == 0 && tcb.in_flight() == 0)
+    return false;  // persist asks first
+  if (tcb.is_persisting()) tcb.stop_timer();
+  plan_fin(tcb, context, out);
   return true;
 }
 
 // One byte, or the FIN, beyond a closed window (RFC 9293 section 3.8.6.1). SND.NXT stays: what the
-// peer does not take is not in flight.
-bool plan_probe(Tcb& tcb, Context& context, Segment& out) {
+// peer does not take is not in flight. With nothing to send it is a keep-alive (section 3.8.4): a
+// number the peer has acknowledged already, so that it must answer.
+bool plan_probe(Tcb& tcb, Context& context, Outgoing& out) {
   tcb.probe_pending = false;
-  const bool has_data = tcb.snd_end.is_after(tcb.snd_nxt);
-  if (!has_data && !has_unsent_fin(tcb)) return false;
-  const std::uint32_t limit = std::max(1U, usable_window(tcb));
-  plan_data(tcb, context, tcb.snd_nxt, has_data ? limit : 0,
-            has_data ? find_queued(tcb, nullptr, tcb.snd_nxt) : nullptr, out);
-  tcb.timing = false;
-  tcb.retransmit_at = base::kNoTick;  // finish_output() arms it with persist's own backoff
+  out.node = nullptr;
+  const SendNode* const node = tcb.transfer == nullptr ? nullptr : tcb.transfer->unsent;
+  const bool has_fin = node == nullptr && has_unsent_fin(tcb);
+  if (tcb.in_flight() > 0) return false;
+  if (node == nullptr && !has_fin) {
+    begin_segment(tcb, context, tcb.snd_una - 1, 0, out.segment);
+    ++context.counters.keep_alive_probes;
+    return true;
+  }
+  std::uint32_t length = 0;
+  if (node != nullptr) {
+    const Seq edge = tcb.snd_una + tcb.snd_wnd;
+    const std::uint32_t room = edge.is_after(tcb.snd_nxt) ? edge - tcb.snd_nxt : 0;
+    length = std::min({std::max(1U, room), node->length, std::uint32_t{tcb.snd_mss}});
+  }
+  begin_segment(tcb, context, tcb.snd_nxt, length, out.segment);
+  if (node != nullptr) out.segment.payload = {node->text, length};
+  const Seq end = tcb.snd_nxt + length;
+  if (has_fin || (fin_follows(tcb, context, end))) out.segment.flags |= base::kFin;
+  if (tcb.snd_nxt.is_before(tcb.snd_max)) {
+    ++(length > 0 ? context.counters.data_retransmitted : context.counters.fin_retransmitted);
+  }
+  count_new_text(tcb, context, end + (out.segment.has(base::kFin) ? 1 : 0),
+                 out.segment.has(base::kFin));
   ++context.counters.zero_window_probes;
+  return true;
+}
+
+// RFC 8985 section 7.3: new data if there is some, else the newest segment again. Neither asks the
+// congestion window.
+bool plan_loss_probe(Tcb& tcb, Context& context, Outgoing& out) {
+  tcb.loss_probe_pending = false;
+  if (tcb.transfer == nullptr) return false;
+  Transfer& t = *tcb.transfer;
+  SendNode* node = t.unsent;
+  t.probe_is_retransmission = node == nullptr || sendable(tcb, *node) < node->length;
+  if (t.probe_is_retransmission) node = t.in_time.newest();
+  if (node == nullptr) return false;
+  plan_node(tcb, context, node, out);
+  t.probe_outstanding = true;
+  t.probe_end = tcb.snd_nxt;
+  ++context.counters.tail_loss_probes;
   return true;
 }
 
@@ -183,66 +279,60 @@ bool may_send_data(State state) {
          state == State::closing || state == State::last_ack;
 }
 
+bool plan_data(Tcb& tcb, Context& context, Outgoing& out) {
+  if ((tcb.loss_probe_pending && plan_loss_probe(tcb, context, out)) ||
+      plan_lost(tcb, context, out) || (tcb.probe_pending && plan_probe(tcb, context, out))) {
+    return true;
+  }
+  const bool alone = context.parameters.textbook && tcb.ack_pending && has_unsent_fin(tcb);
+  if (alone || tcb.extra_acks > 1) return false;
+  return tcb.transfer != nullptr && tcb.transfer->unsent != nullptr
+             ? plan_new_data(tcb, context, out)
+             : plan_fin_alone(tcb, context, out);
+}
+
 }  // namespace
 
 Segment ack_of(Tcb& tcb, const Context& context) {
   Segment out;
-  // SND.MAX and not a pulled-back SND.NXT: the peer may have all of it and would find less
-  // unacceptable. A probe of a closed window, though, it has not taken.
-  begin_segment(tcb, context, tcb.persisting ? tcb.snd_nxt : tcb.snd_max, out);
+  // SND.MAX: the peer may have all of it and would find less unacceptable. A probe of a closed
+  // window, though, it has not taken.
+  begin_segment(tcb, context, tcb.is_persisting() ? tcb.snd_nxt : tcb.snd_max, 0, out);
   return out;
 }
 
 bool has_output(const Tcb& tcb) {
-  if (tcb.ack_pending || tcb.syn_pending || tcb.retransmit_pending || tcb.probe_pending)
+  if (tcb.ack_pending || tcb.syn_pending || tcb.fin_lost || tcb.probe_pending ||
+      tcb.loss_probe_pending) {
     return true;
-  return may_send_data(tcb.state) && (tcb.snd_end.is_after(tcb.snd_nxt) || has_unsent_fin(tcb));
+  }
+  if (!may_send_data(tcb.state)) return false;
+  return tcb.snd_end.is_after(tcb.snd_nxt) || has_unsent_fin(tcb) ||
+         (tcb.transfer != nullptr && tcb.transfer->lost_bytes > 0);
 }
 
-bool next_segment(Tcb& tcb, Context& context, Segment& out) {
+bool next_segment(Tcb& tcb, Context& context, Outgoing& out) {
+  out.node = nullptr;
   if (tcb.syn_pending) {
-    plan_syn(tcb, context, out);
+    plan_syn(tcb, context, out.segment);
     return true;
   }
-  if (may_send_data(tcb.state)) {
-    if ((tcb.retransmit_pending && plan_retransmission(tcb, context, out)) ||
-        (tcb.probe_pending && plan_probe(tcb, context, out))) {
-      // Neither is a duplicate ACK to the peer: those owed for gaps are still to be sent.
-      tcb.ack_pending = tcb.extra_acks > 0;
-      return true;
-    }
-    const bool alone = context.parameters.textbook && tcb.ack_pending && has_unsent_fin(tcb);
-    if (!alone && tcb.extra_acks <= 1 && plan_from_nxt(tcb, context, out)) {
-      tcb.extra_acks = 0;
-      return true;
-    }
-  }
+  if (may_send_data(tcb.state) && plan_data(tcb, context, out)) return true;
   if (!tcb.ack_pending) return false;
-  out = ack_of(tcb, context);
-  // Each segment beyond a gap is acknowledged by one ACK of its own (RFC 5681 section 4.2).
-  if (tcb.extra_acks > 0) --tcb.extra_acks;
-  tcb.ack_pending = tcb.extra_acks > 0;
+  out.node = nullptr;
+  out.segment = ack_of(tcb, context);
   return true;
 }
 
-void finish_output(Tcb& tcb, const Context& context) {
-  if (tcb.retransmit_at != base::kNoTick) return;
-  if (tcb.in_flight() > 0 && tcb.snd_nxt != tcb.snd_una) {
-    arm_retransmission(tcb, context);
-    return;
+void finish_output(Tcb& tcb, Context& context) {
+  if (Transfer* const t = tcb.transfer) {
+    const std::uint32_t in_network = pipe(tcb);
+    t->cwnd_limited = in_network + tcb.snd_mss > tcb.cwnd;
+    if (t->unsent == nullptr && t->lost_bytes == 0 && !t->cwnd_limited) {
+      t->app_limited_until = std::max<std::uint64_t>(t->delivered + in_network, 1);
+    }
   }
-  // The window holds everything back: ask about it (MUST-36, SHLD-29, SHLD-30).
-  const bool waiting = tcb.snd_end.is_after(tcb.snd_nxt) || has_unsent_fin(tcb);
-  if (!waiting || !may_send_data(tcb.state)) return;
-  if (!tcb.persisting) {
-    tcb.persisting = true;
-    tcb.retransmits = 0;
-    tcb.waiting_since = context.tick;
-  }
-  const std::uint64_t wait_us =
-      std::min<std::uint64_t>(std::uint64_t{tcb.rto_us} << std::min<unsigned>(tcb.retransmits, 20),
-                              context.parameters.rto_max_us);
-  tcb.retransmit_at = deadline_after(tcb, wait_us, context);
+  arm_sending_timer(tcb, context);
 }
 
 std::optional<Segment> reset_of_abort(const Tcb& tcb, const Context& context) {

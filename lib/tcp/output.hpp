@@ -10,15 +10,22 @@
 
 namespace handfast::tcp {
 
+struct Outgoing {
+  base::Segment segment;
+  // Where the payload stays until it is acknowledged; null: nowhere (a probe), or there is none.
+  const SendNode* node = nullptr;
+};
+
 // The next segment due, counted as sent: the Tcb has moved on when this returns true. The payload
-// points into the send queue and is good until the next call on this Tcb.
-bool next_segment(Tcb& tcb, Context& context, base::Segment& out);
+// points into the send queue and is good until the next call on this Tcb. False: nothing may leave
+// now, whatever has_output() says.
+bool next_segment(Tcb& tcb, Context& context, Outgoing& out);
 
 // Whether next_segment() may have something: cheap, and never false when it has.
 bool has_output(const Tcb& tcb);
 
-// After the last next_segment() of a burst: arms the retransmission or persist timer as needed.
-void finish_output(Tcb& tcb, const Context& context);
+// After the last next_segment() of a burst: arms the one timer of the sending side as needed.
+void finish_output(Tcb& tcb, Context& context);
 
 // RFC 5961 section 7's challenge ACK, and the answer to what is outside the window.
 base::Segment ack_of(Tcb& tcb, const Context& context);

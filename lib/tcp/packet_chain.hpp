@@ -1,6 +1,6 @@
-// PacketChain: a queue of packets with sequence numbers, 8 bytes when empty. Its links live in the
-// packets' own headroom, so queueing allocates nothing. The send queue, the receive queue and the
-// reassembly queue of a connection are such chains.
+// PacketChain: a queue of received packets, 8 bytes when empty. Its links live in the packets' own
+// headroom, so queueing allocates nothing. The receive queue of a connection is such a chain;
+// reassembly.hpp uses the same links. What is sent has a queue of its own: send_queue.hpp.
 #pragma once
 
 #include <cstddef>
@@ -20,6 +20,12 @@ struct QueuedPacket {
   std::uint32_t length;  // bytes of payload
   base::Seq seq;         // of text[0]
   bool fin;              // FIN follows the payload
+  // Only of a run's first packet, in reassembly.
+  std::uint16_t run_packets;
+  base::Seq run_end;  // a FIN counted
+  QueuedPacket* run_last;
+  QueuedPacket* lower;  // the tree's
+  QueuedPacket* higher;
 
   base::Seq end() const { return seq + length; }
 };
@@ -30,8 +36,8 @@ inline QueuedPacket* make_queued(const base::Packet& packet, std::byte* text, st
                                  base::Seq seq, bool fin) {
   auto address = reinterpret_cast<std::uintptr_t>(packet.data) - sizeof(QueuedPacket);
   address &= ~(alignof(QueuedPacket) - 1);
-  return new (reinterpret_cast<void*>(address)) QueuedPacket{
-      .next = nullptr, .packet = packet, .text = text, .length = length, .seq = seq, .fin = fin};
+  return new (reinterpret_cast<void*>(address))
+      QueuedPacket{.packet = packet, .text = text, .length = length, .seq = seq, .fin = fin};
 }
 
 class PacketChain {
@@ -53,12 +59,11 @@ class PacketChain {
     link_first(node);
     if (was_empty) tail_ = node;
   }
-  // `position` null means: at the front.
-  void insert_after(QueuedPacket* position, QueuedPacket* node) {
-    if (position == nullptr) return push_front(node);
-    node->next = position->next;
-    position->next = node;
-    if (position == tail_) tail_ = node;
+  // `first` to `last`, linked already.
+  void push_back_linked(QueuedPacket* first, QueuedPacket* last) {
+    last->next = is_empty() ? first : tail_->next;
+    if (!is_empty()) tail_->next = first;
+    tail_ = last;
   }
   QueuedPacket* pop_front() {
     QueuedPacket* const first = tail_->next;

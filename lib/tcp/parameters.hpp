@@ -6,17 +6,18 @@
 
 #include "base/counter.hpp"
 #include "base/packet.hpp"
+#include "base/slab.hpp"
 #include "base/tick.hpp"
 #include "handfast/config.hpp"
+#include "tcp/transfer.hpp"
 
 namespace handfast::tcp {
 
-inline constexpr std::uint16_t kDefaultSendMss = 536;  // IPv4, MUST-15
-inline constexpr std::uint16_t kMinSendMss = 88;       // a smaller offer is taken as this much
-inline constexpr std::uint8_t kMaxWindowShift = 14;    // RFC 7323 section 2.3
-inline constexpr std::uint32_t kTimestampOption = 12;  // bytes, with its padding
-// Packets one connection may hold out of order: bounds what a hostile peer can pin.
-inline constexpr std::uint16_t kReassemblyPacketsMax = 256;
+inline constexpr std::uint16_t kDefaultSendMss = 536;     // IPv4, MUST-15
+inline constexpr std::uint16_t kDefaultSendMssV6 = 1220;  // IPv6, MUST-15
+inline constexpr std::uint16_t kMinSendMss = 88;          // a smaller offer is taken as this much
+inline constexpr std::uint8_t kMaxWindowShift = 14;       // RFC 7323 section 2.3
+inline constexpr std::uint32_t kTimestampOption = 12;     // bytes, with its padding
 
 struct Parameters {
   std::uint32_t rto_initial_us;
@@ -26,27 +27,60 @@ struct Parameters {
   std::uint32_t user_timeout;  // ticks
   std::uint32_t send_buffer;
   std::uint32_t receive_buffer;
-  std::uint16_t receive_mss;   // MMS_R - 20 (MUST-67): what we announce
+  std::uint32_t send_buffer_max;
+  std::uint32_t receive_buffer_max;
+  std::uint32_t delayed_ack;          // ticks; 0: never delayed
+  std::uint32_t keep_alive_interval;  // ticks
+  std::uint16_t keep_alive_s;         // seconds; 0: none
+  std::uint8_t keep_alive_probes;
+  std::uint16_t mtu;           // bytes of IP packet
   std::uint8_t receive_shift;  // window scale we offer
+  std::uint8_t dscp;
+  CongestionControl congestion;
+  EcnMode ecn;
+  FastOpen fast_open;
+  bool nagle;
+  bool sack;
   bool timestamps;
   bool window_scaling;
   bool textbook;
   std::uint32_t timestamp_offset;  // secret; RFC 7323 section 5.4
 
+  // MMS_R - 20 (MUST-67): what we announce, and as much as we can send.
+  std::uint16_t receive_mss(bool is_v4) const {
+    return static_cast<std::uint16_t>(mtu - (is_v4 ? 40 : 60));
+  }
+
   static Parameters from(const StackConfig& config, std::uint32_t timestamp_offset) {
     const auto us = [](Duration d) { return static_cast<std::uint32_t>(d.count() / 1000); };
+    const auto buffer = [&config](std::uint32_t bytes) {
+      return config.window_scaling ? bytes : std::min(bytes, 65'535U);
+    };
+    const std::uint32_t receive_max = std::max(config.receive_buffer, config.receive_buffer_max);
     std::uint8_t shift = 0;
-    while (shift < kMaxWindowShift && (65'535U << shift) < config.receive_buffer) ++shift;
+    while (shift < kMaxWindowShift && (65'535U << shift) < receive_max) ++shift;
     return {.rto_initial_us = us(config.rto_initial),
             .rto_min_us = us(config.rto_min),
             .rto_max_us = us(config.rto_max),
             .syn_timeout = base::ticks_in(config.syn_timeout),
             .user_timeout = base::ticks_in(config.user_timeout),
             .send_buffer = config.send_buffer,
-            .receive_buffer = config.window_scaling ? config.receive_buffer
-                                                    : std::min(config.receive_buffer, 65'535U),
-            .receive_mss = static_cast<std::uint16_t>(config.interface.mtu - 40),
+            .receive_buffer = buffer(config.receive_buffer),
+            .send_buffer_max = std::max(config.send_buffer, config.send_buffer_max),
+            .receive_buffer_max = buffer(receive_max),
+            .delayed_ack = config.delayed_ack.count() == 0 ? 0 : base::ticks_in(config.delayed_ack),
+            .keep_alive_interval = base::ticks_in(config.keep_alive_interval),
+            .keep_alive_s = static_cast<std::uint16_t>(
+                std::chrono::ceil<std::chrono::seconds>(config.keep_alive).count()),
+            .keep_alive_probes = config.keep_alive_probes,
+            .mtu = config.interface.mtu,
             .receive_shift = shift,
+            .dscp = config.interface.dscp,
+            .congestion = config.congestion_control,
+            .ecn = config.ecn,
+            .fast_open = config.fast_open,
+            .nagle = config.nagle,
+            .sack = config.sack,
             .timestamps = config.timestamps,
             .window_scaling = config.window_scaling,
             .textbook = config.textbook,
@@ -58,6 +92,7 @@ struct Context {
   const Parameters& parameters;
   base::PacketCache& packets;
   base::LiveCounters& counters;
+  base::Slab<Transfer>& transfers;
   Instant now;
   base::Tick tick = base::kNoTick;
   std::uint32_t now_us = 0;     // microseconds modulo 2^32, for round-trip times

@@ -1,6 +1,7 @@
 // The receive window: the acceptability test, and how much to offer (RFC 9293 sections 3.4, 3.8.6).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "base/segment.hpp"
@@ -19,17 +20,31 @@ inline bool is_acceptable(const base::Segment& seg, Seq rcv_nxt, std::uint32_t r
   return is_acceptable(seg.seq, seg.len(), rcv_nxt, rcv_wnd);
 }
 
+// Bytes that a connection may hold for its application, read or promised to the peer. What stands
+// in reassembly lies inside the promise.
+inline std::uint32_t receive_capacity(const Tcb& tcb, const Parameters& p) {
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(
+      std::uint64_t{p.receive_buffer} << tcb.receive_growth, p.receive_buffer_max));
+}
+
+// Packets that a connection keeps beyond a gap: a full capacity in segments of 512 bytes. A peer
+// with tiny ones does not hold a buffer for each.
+inline std::uint32_t reassembly_packets_max(const Parameters& p) {
+  return std::clamp(p.receive_buffer_max / 512, 256U, 65'535U);
+}
+
 // How far rcv_adv would move if an ACK went out now; 0 when the change is too small to be worth
 // telling (receiver's silly window avoidance, MUST-39). Never negative: the window does not shrink
 // (SHLD-14).
 inline std::uint32_t window_growth(const Tcb& tcb, const Parameters& p) {
-  const std::uint32_t room =
-      p.receive_buffer > tcb.receive_held ? p.receive_buffer - tcb.receive_held : 0;
+  const std::uint32_t capacity = receive_capacity(tcb, p);
+  const std::uint32_t room = capacity > tcb.receive_held ? capacity - tcb.receive_held : 0;
   const std::uint32_t offer = std::min(room, 65'535U << tcb.receive_shift);
   const Seq edge = tcb.rcv_nxt + offer;
   if (!edge.is_after(tcb.rcv_adv)) return 0;
   const std::uint32_t growth = edge - tcb.rcv_adv;
-  const std::uint32_t least = std::min<std::uint32_t>(p.receive_buffer / 2, p.receive_mss);
+  const std::uint32_t least =
+      std::min<std::uint32_t>(capacity / 2, p.receive_mss(tcb.key.local.is_v4()));
   return growth >= least ? growth : 0;
 }
 
@@ -49,5 +64,14 @@ inline std::uint16_t advertise_syn_window(Tcb& tcb, const Parameters& p) {
   tcb.rcv_adv = base::later_of(tcb.rcv_adv, tcb.rcv_nxt + offer);
   return static_cast<std::uint16_t>(offer);
 }
+
+// ESTABLISHED: the receiving side begins. RCV.NXT stands behind the peer's SYN.
+void begin_receiving(Tcb& tcb, const Context& context);
+
+// Text has moved RCV.NXT. Doubles the capacity, up to Parameters::receive_buffer_max, when half of
+// it arrives within two round trips: the peer's window is then always twice what it uses, even
+// while slow start doubles that, and four times at the end. Begins again with quick
+// acknowledgements after idleness (RFC 5681 section 4.1 has the peer start slowly then).
+void grow_capacity(Tcb& tcb, const Context& context);
 
 }  // namespace handfast::tcp

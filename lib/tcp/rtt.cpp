@@ -4,17 +4,15 @@
 
 namespace handfast::tcp {
 
-void start_rtt_measurement(Tcb& tcb, Seq end, const Context& context) {
-  if (tcb.timing) return;
+void start_syn_measurement(Tcb& tcb, const Context& context) {
   tcb.timing = true;
-  tcb.rtt_seq = end;
-  tcb.rtt_started_us = context.now_us;
+  tcb.syn_sent_us = context.now_us;
 }
 
-void finish_rtt_measurement(Tcb& tcb, Seq ack, const Context& context) {
-  if (!tcb.timing || tcb.rtt_seq.is_after(ack)) return;
+void finish_syn_measurement(Tcb& tcb, const Context& context) {
+  if (!tcb.timing) return;
   tcb.timing = false;
-  update_rto(tcb, context.now_us - tcb.rtt_started_us, context.parameters);
+  update_rto(tcb, context.now_us - tcb.syn_sent_us, context.parameters);
 }
 
 void update_rto(Tcb& tcb, std::uint32_t sample_us, const Parameters& parameters) {

@@ -6,17 +6,15 @@
 
 namespace handfast::tcp {
 
-// Starts timing the segment that ends before `end`, unless one is being timed (section 3: one
-// measurement a round trip is enough). Never for a retransmission (Karn's rule).
-void start_rtt_measurement(Tcb& tcb, Seq end, const Context& context);
-
-// Takes the sample if `ack` covers what is being timed.
-void finish_rtt_measurement(Tcb& tcb, Seq ack, const Context& context);
+// The SYN, or SYN-ACK, goes out for the first time / is acknowledged. Its own measurement ends
+// with a retransmission (Karn's rule). Data is timed by the send queue's nodes.
+void start_syn_measurement(Tcb& tcb, const Context& context);
+void finish_syn_measurement(Tcb& tcb, const Context& context);
 
 // RTO as measured, without backoff (section 2).
 void update_rto(Tcb& tcb, std::uint32_t sample_us, const Parameters& parameters);
 
-// Doubles RTO up to its maximum (section 5.5) and forgets the measurement under way (Karn).
+// Doubles RTO up to its maximum (section 5.5); a SYN is timed no longer (Karn).
 void back_off(Tcb& tcb, const Parameters& parameters);
 
 }  // namespace handfast::tcp

@@ -1,16 +1,18 @@
 #include "tcp/segment_arrives.hpp"
 
+#include "tcp/acknowledge.hpp"
 #include "tcp/arriving.hpp"
-#include "tcp/congestion/new_reno.hpp"
 #include "tcp/receive_window.hpp"
+#include "tcp/recovery.hpp"
 #include "tcp/rtt.hpp"
+#include "tcp/transfer_pool.hpp"
+#include "tcp/urgent.hpp"
 
 namespace handfast::tcp {
 
 using base::TcpOptions;
 
-// RFC 9293 section 3.10.7.4, step by step. The third step (security) has nothing to check, the
-// sixth (URG) nothing to do: urgent data is delivered in line.
+// RFC 9293 section 3.10.7.4, step by step. The third step (security) has nothing to check.
 Arrival segment_arrives(Tcb& tcb, const base::Segment& seg, const base::Packet& packet,
                         Context& context) {
   Arriving step{tcb, seg, packet, context};
@@ -24,6 +26,7 @@ Arrival segment_arrives(Tcb& tcb, const base::Segment& seg, const base::Packet& 
     if (!step.check_syn()) return step.out;
     if (!step.check_ack()) return step.out;
   }
+  step.take_marks();
   step.take_text();
   step.take_fin();
   return step.out;
@@ -88,6 +91,7 @@ bool Arriving::check_sequence_number() {
     tcb.ack_pending = true;
     return true;
   }
+  note_old_text(tcb, seg);
   // Deviation: a segment without text may stand at the window's right edge. When each end has
   // filled the other's window and each has lost a segment, every ACK stands there; dropped, as the
   // RFC's table has it, neither end would ever learn what to send again.
@@ -110,6 +114,7 @@ void Arriving::trim_to_window() {
   if (seg.seq.is_before(tcb.rcv_nxt) && !seg.has(base::kSyn) && !seg.has(base::kRst)) {
     const std::uint32_t old = tcb.rcv_nxt - seg.seq;
     seg.payload = seg.payload.subspan(std::min<std::size_t>(old, seg.payload.size()));
+    seg.urgent = static_cast<std::uint16_t>(seg.urgent - std::min<std::uint32_t>(seg.urgent, old));
     seg.seq = tcb.rcv_nxt;
   }
   const std::uint32_t room = tcb.rcv_adv - seg.seq;
@@ -143,13 +148,10 @@ bool Arriving::check_ack() {
   if (!seg.has(base::kAck)) return false;
   if (tcb.state == State::syn_received && !ack_in_syn_received()) return false;
   if (!ack_is_acceptable()) return false;
-  // The peer lives and may keep its window closed for ever (MUST-37).
-  if (tcb.persisting || tcb.snd_wnd == 0) tcb.waiting_since = context.tick;
-  if (seg.ack.is_after(tcb.snd_una)) {
-    take_new_ack();
-  } else if (seg.ack == tcb.snd_una) {
-    take_duplicate_ack();
-  }
+  tcb.waiting_since = tcb.is_persisting() || tcb.snd_wnd == 0 || tcb.in_flight() == 0
+                          ? context.tick  // the peer lives, and may keep its window closed (MUST-37)
+                          : tcb.waiting_since;
+  if (seg.ack.is_at_or_after(tcb.snd_una)) take_acknowledgement();
   take_window();
   return after_ack();
 }
@@ -178,7 +180,8 @@ void Arriving::enter_established() {
     tcb.timing = false;
   }
   if (!tcb.user_timeout_set) tcb.user_timeout = context.parameters.user_timeout;
-  new_reno::start(tcb, syn_lost);
+  start_congestion_control(tcb, syn_lost, context);
+  begin_receiving(tcb, context);
 }
 
 // RFC 5961 section 5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT, or a challenge ACK.
@@ -190,39 +193,25 @@ bool Arriving::ack_is_acceptable() {
   return true;
 }
 
-void Arriving::take_new_ack() {
-  const std::uint32_t acked = seg.ack - tcb.snd_una;
-  tcb.snd_una = seg.ack;
-  while (QueuedPacket* const first = tcb.send_queue.front()) {
-    if (first->end().is_after(seg.ack)) break;
-    if (tcb.send_cursor == first) tcb.send_cursor = nullptr;
-    context.packets.free(tcb.send_queue.pop_front()->packet);
-    out.space_freed = true;
-  }
-  if (tcb.snd_nxt.is_before(seg.ack)) {
-    tcb.snd_nxt = seg.ack;
-    tcb.send_cursor = nullptr;
-  }
-  finish_rtt_measurement(tcb, seg.ack, context);
-  tcb.retransmits = 0;
-  tcb.retransmit_pending = false;
-  tcb.probe_pending = false;
-  tcb.persisting = false;
-  tcb.waiting_since = context.tick;
-  // RFC 6298 sections 5.2 and 5.3. Output arms it again for what is in flight.
-  tcb.retransmit_at = base::kNoTick;
-  if (new_reno::on_ack(tcb, acked)) tcb.retransmit_pending = true;
+// RFC 5681 section 2: what counts as a duplicate acknowledgement. The answer to a probe of a closed
+// window tells of no loss.
+bool Arriving::is_duplicate_ack() const {
+  return seg.ack == tcb.snd_una && seg.len() == 0 && window() == tcb.snd_wnd && tcb.snd_wnd > 0 &&
+         tcb.in_flight() > 0;
 }
 
-// RFC 5681 section 2: what counts as a duplicate acknowledgement.
-void Arriving::take_duplicate_ack() {
-  const bool same_window = window() == tcb.snd_wnd;
-  if (seg.len() != 0 || !same_window || tcb.in_flight() == 0) return;
-  if (tcb.snd_wnd == 0) return;  // the answer to a probe tells of no loss
-  if (new_reno::on_duplicate_ack(tcb)) {
-    tcb.retransmit_pending = true;
-    ++context.counters.fast_retransmits;
-  }
+void Arriving::take_acknowledgement() {
+  if (seg.ack == tcb.snd_una && tcb.transfer == nullptr) return;
+  const AckNews news = take_ack(tcb, seg, is_duplicate_ack(), context);
+  out.space_freed |= news.space_freed;
+  if (!news.advanced) return;
+  tcb.retransmits = 0;
+  tcb.probe_pending = false;
+  tcb.loss_probe_pending = false;
+  tcb.fin_lost = false;
+  tcb.waiting_since = context.tick;
+  // RFC 6298 sections 5.2 and 5.3. Output arms it again for what is in flight.
+  tcb.stop_timer();
 }
 
 void Arriving::take_window() {
@@ -234,11 +223,16 @@ void Arriving::take_window() {
   tcb.max_snd_wnd = std::max(tcb.max_snd_wnd, tcb.snd_wnd);
   tcb.snd_wl1 = seg.seq;
   tcb.snd_wl2 = seg.ack;
-  if (tcb.persisting && tcb.snd_wnd > 0) {
-    tcb.persisting = false;
-    tcb.retransmit_at = base::kNoTick;
+  if (tcb.is_persisting() && tcb.snd_wnd > 0) {
+    tcb.stop_timer();
     tcb.retransmits = 0;
   }
+}
+
+// Sixth step: URG, and congestion marks.
+void Arriving::take_marks() {
+  note_congestion_mark(tcb, seg, context);
+  if (seg.has(base::kUrg)) out.urgent = note_urgent(tcb, seg, context);
 }
 
 // What our FIN's acknowledgement does in each state.

@@ -15,6 +15,7 @@ struct Arrival {
   bool space_freed = false;  // data of ours was acknowledged
   bool text_queued = false;  // receive_queue grew: deliver from it after `text`
   bool packet_kept = false;  // the packet is in one of the queues now; otherwise the caller's
+  bool urgent = false;       // the peer has marked more of what follows as urgent
   bool reset = false;        // answer with reset_for(segment); the connection is not touched
   bool challenge = false;    // answer with a challenge ACK, if their rate allows (RFC 5961)
   bool closed = false;       // Tcb::state is CLOSED, for `reason`

@@ -26,19 +26,22 @@ bool Arriving::in_syn_sent() {
   tcb.rcv_adv = tcb.rcv_nxt;
   tcb.last_ack_sent = tcb.rcv_nxt;
   tcb.ts_recent_hour = static_cast<std::uint16_t>(context.now.ns() / 3'600'000'000'000);
-  apply_offer(tcb, read_offer(seg.options, context.parameters), context);
+  apply_offer(tcb, read_offer(seg.options, tcb.key.local.is_v4(), context.parameters), context);
   // What our SYN promised stays promised.
   (void)advertise_syn_window(tcb, context.parameters);
+  const bool asked_for_ecn = tcb.ecn;
+  tcb.ecn = with_ack ? asked_for_ecn && offers_ecn(seg, true)
+                     : context.parameters.ecn != EcnMode::off && offers_ecn(seg, false);
   if (!with_ack) {
     // Simultaneous open: answer <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK>. Text is left to be sent again.
     tcb.state = State::syn_received;
     tcb.syn_pending = true;
     return false;
   }
-  finish_rtt_measurement(tcb, seg.ack, context);
+  finish_syn_measurement(tcb, context);
   tcb.snd_una = seg.ack;
   tcb.snd_nxt = base::later_of(tcb.snd_nxt, seg.ack);
-  tcb.retransmit_at = base::kNoTick;
+  tcb.stop_timer();
   window_is_unscaled = true;
   enter_established();
   tcb.retransmits = 0;

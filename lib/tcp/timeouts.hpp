@@ -1,4 +1,5 @@
-// What the passing of time does to a Tcb (RFC 9293 section 3.10.8, RFC 6298 section 5).
+// What the passing of time does to a Tcb (RFC 9293 section 3.10.8, RFC 6298 section 5), and when it
+// next does something. The sending side has one timer, and Tcb::timer_is says what for.
 #pragma once
 
 #include "tcp/parameters.hpp"
@@ -7,12 +8,15 @@
 namespace handfast::tcp {
 
 struct Timeouts {
-  bool gave_up = false;      // R2 or the user timeout has passed: Tcb::state is CLOSED
+  bool gave_up = false;      // R2, the user timeout or the keep-alive has passed: state is CLOSED
   bool application = false;  // set_timer() has run out
 };
 
 // Handles all that is due; output may follow.
 Timeouts timer_expired(Tcb& tcb, Context& context);
+
+// Arms the sending side's timer for what the connection waits for now, unless it runs already.
+void arm_sending_timer(Tcb& tcb, Context& context);
 
 // When R2 (MUST-20, MUST-23) or the user timeout ends the connection, if nothing is heard. One tick
 // more than asked for, since the tick it began in was under way.
@@ -21,8 +25,6 @@ inline Tick patience_ends(const Tcb& tcb) {
 }
 
 // When it is to be called next: none while the connection waits for nothing.
-inline Tick next_deadline(const Tcb& tcb) {
-  return base::earlier_of(tcb.retransmit_at, tcb.app_timer_at);
-}
+Tick next_deadline(const Tcb& tcb);
 
 }  // namespace handfast::tcp

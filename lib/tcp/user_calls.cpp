@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <cstring>
 
+#include "tcp/congestion/congestion.hpp"
+#include "tcp/handshake_options.hpp"
+#include "tcp/transfer_pool.hpp"
+
 namespace handfast::tcp {
 
 namespace {
@@ -13,23 +17,29 @@ bool may_queue(State state) {
 }
 
 // Room for one full segment in each packet, so that segments are full-sized (SHLD-28).
-std::uint32_t packet_capacity(const Tcb& tcb, const Context& context) {
-  return std::min<std::uint32_t>(tcb.snd_mss,
-                                 static_cast<std::uint32_t>(context.packets.data_room()));
+std::uint32_t node_capacity(const Tcb& tcb, const Context& context) {
+  return std::min<std::uint32_t>(tcb.snd_mss, send_node_room(context.packets));
 }
 
-// The last packet, if it can take more; otherwise a new one, or null when the pool is dry.
-QueuedPacket* packet_to_fill(Tcb& tcb, std::uint32_t capacity, Context& context) {
-  QueuedPacket* const last = tcb.send_queue.back();
-  if (last != nullptr && last->length < capacity) return last;
+// The last packet, if it has not been sent and can take more; otherwise a new one, or null when the
+// pool is dry.
+SendNode* node_to_fill(Tcb& tcb, std::uint32_t capacity, Context& context) {
+  SendNode* const last = tcb.send_queue.back();
+  if (last != nullptr && !last->is_sent && last->length < capacity) return last;
   base::Packet packet;
   if (!context.packets.allocate_to_keep(packet)) {
     ++context.counters.no_packet_buffer;
     return nullptr;
   }
-  QueuedPacket* const fresh = make_queued(packet, packet.data, 0, tcb.snd_end, false);
+  SendNode* const fresh = make_send_node(packet, tcb.snd_end);
   tcb.send_queue.push_back(fresh);
+  if (tcb.transfer->unsent == nullptr) tcb.transfer->unsent = fresh;
   return fresh;
+}
+
+// Twice the window, so that the next flight is there when this one is acknowledged; within bounds.
+std::uint32_t send_buffer(const Tcb& tcb, const Parameters& p) {
+  return std::clamp(2 * std::min(tcb.cwnd, p.send_buffer_max), p.send_buffer, p.send_buffer_max);
 }
 
 }  // namespace
@@ -39,7 +49,10 @@ void open(Tcb& tcb, const base::FlowKey& key, Seq iss, const Context& context) {
   tcb.state = State::syn_sent;
   tcb.snd_una = tcb.snd_nxt = tcb.snd_max = iss;
   tcb.snd_end = iss + 1;
-  tcb.snd_mss = kDefaultSendMss;
+  const bool is_v4 = key.local.is_v4();
+  tcb.snd_mss = effective_send_mss(is_v4 ? kDefaultSendMss : kDefaultSendMssV6, false, is_v4,
+                                   context.parameters);
+  tcb.ecn = context.parameters.ecn == EcnMode::offer || congestion_of(tcb.congestion).needs_ecn;
   tcb.rto_us = context.parameters.rto_initial_us;
   tcb.user_timeout = context.parameters.syn_timeout;
   tcb.syn_pending = true;
@@ -50,13 +63,14 @@ std::expected<std::size_t, Error> send(Tcb& tcb, std::span<const std::byte> byte
   if (tcb.fin_queued || !may_queue(tcb.state)) return std::unexpected(Error::wrong_state);
   // While SYN is unacknowledged snd_una counts it too.
   const std::uint32_t queued = tcb.snd_end - tcb.snd_una;
-  const std::uint32_t buffer = context.parameters.send_buffer;
+  const std::uint32_t buffer = send_buffer(tcb, context.parameters);
   const std::size_t room = buffer > queued ? buffer - queued : 0;
   std::span<const std::byte> rest = bytes.first(std::min(bytes.size(), room));
-  const std::uint32_t capacity = packet_capacity(tcb, context);
+  if (rest.empty() || take_transfer(tcb, context) == nullptr) return 0;
+  const std::uint32_t capacity = node_capacity(tcb, context);
   std::size_t accepted = 0;
   while (!rest.empty()) {
-    QueuedPacket* const node = packet_to_fill(tcb, capacity, context);
+    SendNode* const node = node_to_fill(tcb, capacity, context);
     if (node == nullptr) break;
     const std::size_t n = std::min<std::size_t>(rest.size(), capacity - node->length);
     std::memcpy(node->text + node->length, rest.data(), n);

@@ -167,18 +167,56 @@ TEST(Config, TimesMustBeInOrder) {
             "msl is 0 ns, but must be 1 to 43200000000000 ns");
   EXPECT_NE(complaint([](StackConfig& c) { c.msl = 13h; }), "");
   EXPECT_EQ(complaint([](StackConfig& c) { c.rto_min = 61s; }),
-            "rto_min is 61000000000 ns, but must be 1 to 60000000000 ns");
+            "rto_min is 61000000000 ns, but must be 100000 to 60000000000 ns");
   EXPECT_NE(complaint([](StackConfig& c) { c.rto_initial = 100ms; }), "");
   EXPECT_NE(complaint([](StackConfig& c) { c.rto_initial = 61s; }), "");
   EXPECT_NE(complaint([](StackConfig& c) { c.rto_max = -1s; }), "");
   EXPECT_NE(complaint([](StackConfig& c) { c.syn_timeout = 0s; }), "");
   EXPECT_NE(complaint([](StackConfig& c) { c.user_timeout = 25h; }), "");
+  EXPECT_EQ(complaint([](StackConfig& c) { c.rto_min = 100us; }), "");
+  EXPECT_NE(complaint([](StackConfig& c) { c.rto_min = 99us; }), "");
+}
+
+TEST(Config, AcknowledgementsMayNotWaitForHalfASecond) {
+  EXPECT_EQ(complaint([](StackConfig& c) { c.delayed_ack = 500ms; }), "");
+  EXPECT_EQ(complaint([](StackConfig& c) { c.delayed_ack = 0s; }), "");
+  EXPECT_EQ(complaint([](StackConfig& c) { c.delayed_ack = 501ms; }),
+            "delayed_ack is 501000000 ns, but must be 0 to 500000000 ns");
+  EXPECT_NE(complaint([](StackConfig& c) { c.delayed_ack = -1ns; }), "");
+}
+
+TEST(Config, KeepAliveHasRanges) {
+  EXPECT_EQ(complaint([](StackConfig& c) { c.keep_alive = 65'535s; }), "");
+  EXPECT_EQ(complaint([](StackConfig& c) { c.keep_alive = 65'536s; }),
+            "keep_alive is 65536000000000 ns, but must be 0 to 65535000000000 ns");
+  EXPECT_NE(complaint([](StackConfig& c) { c.keep_alive = -1s; }), "");
+  EXPECT_NE(complaint([](StackConfig& c) { c.keep_alive_interval = 0s; }), "");
+  EXPECT_NE(complaint([](StackConfig& c) { c.keep_alive_interval = 25h; }), "");
+  EXPECT_EQ(complaint([](StackConfig& c) { c.keep_alive_probes = 1; }),
+            "keep_alive_probes is 1, but must be 2 to 255");
+}
+
+TEST(Config, OptionsOfAConnectionHaveTheSameRanges) {
+  const auto complaint_about = [](const ConnectionOptions& options) {
+    const auto checked = options.check();
+    return checked ? std::string{} : checked.error();
+  };
+  EXPECT_EQ(complaint_about({}), "");
+  EXPECT_EQ(complaint_about({.keep_alive = 65'535s, .user_timeout = 24h, .dscp = 63}), "");
+  EXPECT_EQ(complaint_about({.dscp = 64}), "dscp is 64, but must be 0 to 63");
+  EXPECT_NE(complaint_about({.keep_alive = 65'536s}), "");
+  EXPECT_NE(complaint_about({.user_timeout = 25h}), "");
+  EXPECT_NE(complaint_about({.user_timeout = 0s}), "");
 }
 
 TEST(Config, BuffersAndPortsHaveRanges) {
   EXPECT_NE(complaint([](StackConfig& c) { c.send_buffer = 0; }), "");
   EXPECT_EQ(complaint([](StackConfig& c) { c.receive_buffer = (1U << 30) + 1; }),
             "receive_buffer is 1073741825, but must be 1 to 1073741824");
+  EXPECT_EQ(complaint([](StackConfig& c) { c.send_buffer_max = 0; }),
+            "send_buffer_max is 0, but must be 1 to 1073741824");
+  EXPECT_EQ(complaint([](StackConfig& c) { c.send_buffer_max = 1U << 30; }), "");
+  EXPECT_NE(complaint([](StackConfig& c) { c.receive_buffer_max = (1U << 30) + 1; }), "");
   EXPECT_EQ(complaint([](StackConfig& c) { c.first_port = 0; }),
             "first_port is 0, but must be 1 to 65535");
   EXPECT_EQ(complaint([](StackConfig& c) { c.last_port = 1000; }),
@@ -204,7 +242,7 @@ void expect_distinct_names(int count) {
 }
 
 TEST(Errors, EachHasAName) {
-  expect_distinct_names<Error>(9);
+  expect_distinct_names<Error>(10);
   expect_distinct_names<CloseReason>(7);
   expect_distinct_names<State>(kStateCount);
   EXPECT_EQ(to_string(State::syn_received), "SYN-RECEIVED");

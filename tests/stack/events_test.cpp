@@ -77,7 +77,7 @@ TEST(Events, WindowClosesAndOpensAgain) {
 }
 
 TEST(Events, ShortSendIsFollowedByWritable) {
-  TwoHosts hosts([](StackConfig& config) { config.send_buffer = 10'000; });
+  TwoHosts hosts([](StackConfig& config) { config.send_buffer = config.send_buffer_max = 10'000; });
   const std::string text(60'000, 'y');
   std::size_t sent = 0;
   const auto send_more = [&](Connection c) {

@@ -15,6 +15,7 @@
 #include "tcp/output.hpp"
 #include "tcp/segment_arrives.hpp"
 #include "tcp/timeouts.hpp"
+#include "tcp/transfer_pool.hpp"
 #include "tcp/user_calls.hpp"
 
 namespace handfast::tcp {
@@ -37,7 +38,10 @@ struct Sent {
 
 class ConnectionTest : public ::testing::Test {
  public:
-  ConnectionTest() { restart(); }
+  ConnectionTest() {
+    EXPECT_TRUE(transfers.reserve(4));
+    restart();
+  }
   ~ConnectionTest() override {
     drop_queues();
     EXPECT_TRUE(cache_returned_everything());
@@ -48,6 +52,8 @@ class ConnectionTest : public ::testing::Test {
     drop_queues();
     parameters = Parameters::from(config, 0);
     tcb = Tcb{};
+    tcb.congestion = parameters.congestion;
+    tcb.nagle = parameters.nagle;
     context.set_time(context.now);
   }
 
@@ -88,8 +94,9 @@ class ConnectionTest : public ::testing::Test {
   // --- our side
   std::vector<Sent> output() {
     std::vector<Sent> sent;
-    Segment segment;
-    while (has_output(tcb) && next_segment(tcb, context, segment)) {
+    Outgoing next;
+    while (has_output(tcb) && next_segment(tcb, context, next)) {
+      const Segment& segment = next.segment;
       sent.push_back({segment, std::string(reinterpret_cast<const char*>(segment.payload.data()),
                                            segment.payload.size())});
       sent.back().segment.payload = {};
@@ -172,6 +179,10 @@ class ConnectionTest : public ::testing::Test {
     StackConfig c;
     c.timestamps = false;
     c.window_scaling = false;
+    c.sack = false;
+    c.send_buffer_max = c.receive_buffer_max = 1;  // buffers stay as they begin
+    c.delayed_ack = Duration(0);
+    c.congestion_control = CongestionControl::new_reno;
     return c;
   }();
   base::FlowKey key{.local = Address::v4(0xc6120001),
@@ -182,9 +193,11 @@ class ConnectionTest : public ::testing::Test {
   base::PacketCache cache{pool};
   base::LiveCounters counters;
   Parameters parameters{};
+  base::Slab<Transfer> transfers;
   Context context{.parameters = parameters,
                   .packets = cache,
                   .counters = counters,
+                  .transfers = transfers,
                   .now = Instant::from_ns(5'000'000'000)};
   Tcb tcb{};
   std::string delivered;
@@ -194,6 +207,7 @@ class ConnectionTest : public ::testing::Test {
  private:
   void drop_queues() {
     tcb.send_queue.clear(cache);
+    give_transfer_back(tcb, context);
     tcb.receive_queue.clear(cache);
     tcb.reassembly.clear(cache);
   }

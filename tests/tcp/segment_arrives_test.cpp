@@ -1,6 +1,7 @@
 // What each step of SEGMENT ARRIVES accepts, refuses and answers.
 
 #include "connection_fixture.hpp"
+#include "tcp/receive_window.hpp"
 
 namespace handfast::tcp {
 namespace {
@@ -123,10 +124,10 @@ TEST_F(SegmentArrives, OutOfOrderIsBounded) {
   config.receive_buffer = 65'000;
   restart();
   established();
-  for (std::uint32_t i = 0; i < kReassemblyPacketsMax + 5U; ++i) {
+  for (std::uint32_t i = 0; i < reassembly_packets_max(parameters) + 5U; ++i) {
     arrive(make(kAck, kPeerIss + 3 + 2 * i, kIss + 1), "x");
   }
-  EXPECT_EQ(tcb.reassembly_count, kReassemblyPacketsMax);
+  EXPECT_EQ(tcb.reassembly_count, reassembly_packets_max(parameters));
   EXPECT_EQ(counters.out_of_order_dropped.value(), 5U);
 }
 

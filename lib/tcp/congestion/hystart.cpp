@@ -1,0 +1,68 @@
+#include "tcp/congestion/hystart.hpp"
+
+#include <algorithm>
+
+#include "tcp/congestion/standard_growth.hpp"
+
+namespace handfast::tcp {
+
+namespace {
+
+// Section 4.2: a round ends when what was sent by its beginning is acknowledged.
+void begin_round(HyStart& h, Tcb& tcb) {
+  h.last_round_rtt_us = h.round_rtt_us;
+  h.round_rtt_us = HyStart::kNoRtt;
+  h.samples = 0;
+  h.round_end = tcb.snd_nxt;
+  if (!h.in_css) return;
+  if (h.css_rounds == HyStart::kCssRounds) {
+    tcb.ssthresh = tcb.cwnd;  // congestion avoidance
+  } else {
+    ++h.css_rounds;
+  }
+}
+
+void take_sample(HyStart& h, std::uint32_t rtt_us) {
+  if (rtt_us == 0) return;
+  h.round_rtt_us = std::min(h.round_rtt_us, rtt_us);
+  if (h.samples < HyStart::kRttSamples) ++h.samples;
+}
+
+void look_at_delay(HyStart& h) {
+  if (h.samples < HyStart::kRttSamples) return;
+  if (h.in_css) {
+    if (h.round_rtt_us >= h.css_baseline_us) return;
+    h.css_baseline_us = HyStart::kNoRtt;
+    h.in_css = false;  // jitter: slow start resumes
+    return;
+  }
+  if (h.last_round_rtt_us == HyStart::kNoRtt) return;
+  const std::uint32_t threshold =
+      std::clamp(h.last_round_rtt_us / HyStart::kMinRttDivisor, HyStart::kMinRttThresholdUs,
+                 HyStart::kMaxRttThresholdUs);
+  if (h.round_rtt_us < h.last_round_rtt_us + threshold) return;
+  h.css_baseline_us = h.round_rtt_us;
+  h.in_css = true;
+  h.css_rounds = 1;
+}
+
+}  // namespace
+
+std::uint32_t slow_start(Tcb& tcb, HyStart& hystart, const AckSample& sample) {
+  if (tcb.ssthresh != kNeverLost) {
+    return slow_start(tcb, counted_in_slow_start(tcb, sample.acked));
+  }
+  // Beyond the end of the round: this ACK is the first for what was sent in the next. The ACK at
+  // the very end still measures the old one.
+  if (tcb.snd_una.is_after(hystart.round_end)) begin_round(hystart, tcb);
+  if (tcb.ssthresh != kNeverLost) return sample.acked;
+  take_sample(hystart, sample.rtt_us);
+  look_at_delay(hystart);
+  std::uint32_t step = sample.acked;
+  if (tcb.transfer->pacing_rate == 0) step = std::min(step, HyStart::kGrowthLimit * tcb.snd_mss);
+  if (hystart.in_css) step /= HyStart::kCssGrowthDivisor;
+  grow(tcb, step);
+  return 0;
+}
+
+}  // namespace handfast::tcp

@@ -1,0 +1,354 @@
+#include "tcp/recovery.hpp"
+
+#include <algorithm>
+
+#include "tcp/congestion/congestion.hpp"
+#include "tcp/rack.hpp"
+#include "tcp/rtt.hpp"
+
+namespace handfast::tcp {
+
+namespace {
+
+constexpr std::uint8_t kDupThresh = 3;
+
+bool is_reducing(const Transfer& t) {
+  return t.recovery == Recovery::fast || t.recovery == Recovery::cwr;
+}
+
+// A loss or a mark begins to count: once for all that is in flight now.
+void begin_reduction(Tcb& tcb, Recovery recovery, bool is_mark, const Context& context) {
+  Transfer& t = *tcb.transfer;
+  if (!is_reducing(t)) {
+    t.prior_cwnd = tcb.cwnd;
+    t.prior_ssthresh = tcb.ssthresh;
+    t.prr_flight = std::max<std::uint32_t>(tcb.in_flight(), tcb.snd_mss);
+    t.prr_delivered = 0;
+    t.prr_out = 0;
+    const Congestion& congestion = congestion_of(tcb.congestion);
+    tcb.ssthresh = (is_mark ? congestion.marked_window : congestion.reduced_window)(tcb, context);
+  }
+  t.recovery = recovery;
+  t.recover = tcb.snd_nxt;
+  t.recovery_start = tcb.snd_una;
+  t.resent_segments = 0;
+  t.first_resent_ts = 0;
+  t.can_undo = recovery == Recovery::fast;
+  t.probe_outstanding = false;
+}
+
+void begin_fast_recovery(Tcb& tcb, Context& context) {
+  begin_reduction(tcb, Recovery::fast, false, context);
+  tcb.transfer->resend_forced = true;  // the first retransmission waits for no window
+  ++context.counters.fast_retransmits;
+}
+
+void end_recovery(Tcb& tcb, const Context& context) {
+  Transfer& t = *tcb.transfer;
+  const bool was_fast = is_reducing(t);
+  t.recovery = Recovery::open;
+  t.duplicate_acks = 0;
+  t.is_rto_suspect = false;
+  const Congestion& congestion = congestion_of(tcb.congestion);
+  if (was_fast) {
+    if (!congestion.owns_window) tcb.cwnd = std::max<std::uint32_t>(tcb.ssthresh, tcb.snd_mss);
+    congestion.on_recovered(tcb, context);
+  }
+  rack_recovery_ended(t);
+}
+
+// The window goes back to where it was before.
+void undo(Tcb& tcb, Context& context) {
+  Transfer& t = *tcb.transfer;
+  const Congestion& congestion = congestion_of(tcb.congestion);
+  if (!congestion.owns_window) {
+    tcb.cwnd = std::max(tcb.cwnd, t.prior_cwnd);
+    tcb.ssthresh = std::max(tcb.ssthresh, t.prior_ssthresh);
+  }
+  congestion.on_undo(tcb, context);
+  t.can_undo = false;
+  t.is_rto_suspect = false;
+  ++context.counters.recoveries_undone;
+}
+
+// Eifel detection (RFC 3522 section 3.2): the ACK echoes a time before the first retransmission.
+bool echoes_the_original(const Tcb& tcb, const base::Segment& seg) {
+  const Transfer& t = *tcb.transfer;
+  return tcb.timestamps && t.first_resent_ts != 0 &&
+         static_cast<std::int32_t>(seg.options.ts_echo - t.first_resent_ts) < 0;
+}
+
+// Each retransmission that D-SACK calls needless; none needed means that nothing had been lost.
+void count_needless_resend(Tcb& tcb, const base::Segment& seg) {
+  Transfer& t = *tcb.transfer;
+  ++t.dsack_dups;
+  if (!t.can_undo || t.resent_segments == 0) return;
+  const base::SackBlock& block = seg.options.sack[0];
+  if (block.right.is_after(t.recover) || block.right.is_at_or_before(t.recovery_start)) return;
+  --t.resent_segments;
+}
+
+// Whether what was sent again need not have been.
+bool was_for_nothing(const Tcb& tcb, const base::Segment& seg, const AckNews& news) {
+  const Transfer& t = *tcb.transfer;
+  if (!t.can_undo || t.first_resent_ts == 0) return false;
+  if (news.advanced && echoes_the_original(tcb, seg)) return true;
+  return news.dsack && t.resent_segments == 0;
+}
+
+// Without SACK: three duplicates tell of one loss, a partial ACK of the next (RFC 6582).
+void count_duplicates(Tcb& tcb, AckNews& news, bool is_duplicate) {
+  Transfer& t = *tcb.transfer;
+  if (is_duplicate) news.sample.delivered += tcb.snd_mss;
+  if (news.advanced) {
+    // What duplicates stood for has been counted (RFC 6937 section 2).
+    news.sample.delivered -=
+        std::min(news.sample.delivered, std::uint32_t{t.duplicate_acks} * tcb.snd_mss);
+    const std::uint32_t segments = (news.sample.acked + tcb.snd_mss - 1U) / tcb.snd_mss;
+    const bool goes_on = t.recovery == Recovery::fast && tcb.snd_una.is_before(t.recover);
+    t.duplicate_acks = goes_on && t.duplicate_acks > segments - 1
+                           ? static_cast<std::uint8_t>(t.duplicate_acks - (segments - 1))
+                           : std::uint8_t{0};
+  } else if (is_duplicate && t.duplicate_acks < 0xff &&
+             (t.duplicate_acks + 1U) * tcb.snd_mss < tcb.in_flight() + tcb.snd_mss) {
+    ++t.duplicate_acks;
+  }
+}
+
+void find_loss_without_sack(Tcb& tcb, const AckNews& news) {
+  Transfer& t = *tcb.transfer;
+  SendNode* const first = tcb.send_queue.front();
+  if (first == nullptr || !first->is_sent) return;
+  if (t.recovery == Recovery::fast) {
+    if (news.advanced && tcb.snd_una.is_before(t.recover)) mark_lost(tcb, first);
+    return;
+  }
+  // Not again for what an earlier recovery covers (RFC 6582 section 3.2 step 1).
+  if (t.duplicate_acks >= kDupThresh && t.recovery != Recovery::loss &&
+      !tcb.snd_una.is_before(t.recover)) {
+    mark_lost(tcb, first);
+  }
+}
+
+void find_loss(Tcb& tcb, AckNews& news, const Context& context) {
+  Transfer& t = *tcb.transfer;
+  const std::uint32_t lost_before = t.total_lost;
+  if (tcb.sack) {
+    rack_adapt_window(tcb, news.dsack);
+    const bool waited = t.reordering_timer;
+    (void)rack_detect_loss(tcb, context);
+    // The timer is armed anew by output for what it finds.
+    if (t.reordering_timer || waited) tcb.retransmit_at = base::kNoTick;
+  } else {
+    find_loss_without_sack(tcb, news);
+  }
+  news.sample.lost = (t.total_lost - lost_before) * tcb.snd_mss;
+}
+
+// RFC 6937 section 3.1, with the slow start bound where the ACK is good news.
+void reduce_proportionally(Tcb& tcb, const AckNews& news, bool is_first) {
+  Transfer& t = *tcb.transfer;
+  const std::uint32_t in_network = pipe(tcb);
+  const std::uint32_t delivered = news.sample.delivered;
+  t.prr_delivered += delivered;
+  std::int64_t count = 0;
+  if (in_network > tcb.ssthresh) {
+    const std::uint64_t allowed =
+        (std::uint64_t{t.prr_delivered} * tcb.ssthresh + t.prr_flight - 1) / t.prr_flight;
+    count = static_cast<std::int64_t>(allowed) - t.prr_out;
+  } else {
+    std::int64_t limit = std::int64_t{t.prr_delivered} - t.prr_out;
+    if (news.advanced && news.sample.lost == 0) {
+      limit = std::max<std::int64_t>(limit, delivered) + tcb.snd_mss;
+    }
+    count = std::min<std::int64_t>(std::int64_t{tcb.ssthresh} - in_network, limit);
+  }
+  count = std::max<std::int64_t>(count, is_first ? tcb.snd_mss : 0);
+  tcb.cwnd = in_network + static_cast<std::uint32_t>(count);
+}
+
+void take_time_out_state(Tcb& tcb, const base::Segment& seg, const AckNews& news,
+                         Context& context) {
+  Transfer& t = *tcb.transfer;
+  const bool spurious =
+      t.is_rto_suspect && (news.original_arrived || was_for_nothing(tcb, seg, news));
+  if (spurious || was_for_nothing(tcb, seg, news)) {
+    // F-RTO and Eifel: the originals had only been delayed.
+    if (spurious) ++context.counters.spurious_timeouts;
+    unmark_lost(tcb);
+    undo(tcb, context);
+    t.recovery = Recovery::open;
+    t.recover = tcb.snd_una;
+    return;
+  }
+  // What came back was sent after the time-out, and the rest did not: it was real.
+  if (t.is_rto_suspect && !news.advanced && news.sample.delivered > 0) t.is_rto_suspect = false;
+  if (tcb.snd_una.is_at_or_after(t.recover)) end_recovery(tcb, context);
+}
+
+void take_fast_state(Tcb& tcb, const base::Segment& seg, const AckNews& news, Context& context) {
+  Transfer& t = *tcb.transfer;
+  if (was_for_nothing(tcb, seg, news)) {
+    undo(tcb, context);
+    if (t.lost_bytes == 0) {
+      t.recovery = t.sacked_bytes > 0 ? Recovery::disorder : Recovery::open;
+      t.duplicate_acks = 0;
+      return;
+    }
+    // Something else is missing: that counts by itself.
+    t.recovery = Recovery::open;
+    return begin_fast_recovery(tcb, context);
+  }
+  if (tcb.snd_una.is_at_or_after(t.recover)) end_recovery(tcb, context);
+}
+
+// Nothing known lost before this ACK.
+void take_open_state(Tcb& tcb, const base::Segment& seg, const AckNews& news, Context& context) {
+  Transfer& t = *tcb.transfer;
+  // D-SACKs of a recovery that has ended may still say that it was for nothing.
+  if (was_for_nothing(tcb, seg, news)) undo(tcb, context);
+  const bool is_disordered = t.sacked_bytes > 0 || t.duplicate_acks > 0;
+  t.recovery = is_disordered ? Recovery::disorder : Recovery::open;
+}
+
+void react(Tcb& tcb, const base::Segment& seg, const AckNews& news, Context& context) {
+  Transfer& t = *tcb.transfer;
+  switch (t.recovery) {
+    case Recovery::loss:
+      take_time_out_state(tcb, seg, news, context);
+      break;
+    case Recovery::fast:
+      take_fast_state(tcb, seg, news, context);
+      break;
+    case Recovery::cwr:
+      if (tcb.snd_una.is_at_or_after(t.recover)) end_recovery(tcb, context);
+      break;
+    default:
+      take_open_state(tcb, seg, news, context);
+      break;
+  }
+  const bool probe_repaired = tail_probe_answered(tcb, seg, news.dsack);
+  if (t.recovery == Recovery::loss || t.recovery == Recovery::fast) return;
+  if (t.lost_bytes > 0) return begin_fast_recovery(tcb, context);
+  const bool is_marked = tcb.ecn && seg.has(base::kEce);
+  if ((is_marked || probe_repaired) && t.recovery != Recovery::cwr) {
+    if (is_marked) {
+      tcb.cwr_pending = true;
+      ++context.counters.ecn_reductions;
+    }
+    begin_reduction(tcb, Recovery::cwr, is_marked && !probe_repaired, context);
+  }
+}
+
+void steer_window(Tcb& tcb, const AckNews& news, Recovery before, Context& context) {
+  Transfer& t = *tcb.transfer;
+  const Congestion& congestion = congestion_of(tcb.congestion);
+  if (is_reducing(t) && !congestion.owns_window) {
+    return reduce_proportionally(tcb, news, t.resend_forced && before != Recovery::fast);
+  }
+  if (news.sample.delivered > 0) congestion.on_ack(tcb, news.sample, context);
+}
+
+// An ambiguous round trip is told by timestamps, in milliseconds (RFC 7323 section 4.1).
+std::uint32_t round_trip(const Tcb& tcb, const base::Segment& seg, const AckNews& news,
+                         const Context& context) {
+  if (news.sample.rtt_us != 0) return news.sample.rtt_us;
+  if (!news.advanced || !tcb.timestamps || seg.options.ts_echo == 0) return 0;
+  const std::uint32_t ms = context.timestamp - seg.options.ts_echo;
+  constexpr std::uint32_t kLongestMs = 1'000'000;
+  return ms < kLongestMs ? std::max(ms, 1U) * 1000 : 0;
+}
+
+// Marks that SND.UNA has passed have no more to say; left where they are, they would lie ahead
+// after 2 GiB.
+void forget_passed_marks(Tcb& tcb) {
+  Transfer& t = *tcb.transfer;
+  for (Seq* const mark : {&t.recover, &t.reorder_round, &t.small_end}) {
+    *mark = base::later_of(*mark, tcb.snd_una);
+  }
+}
+
+}  // namespace
+
+AckNews take_ack(Tcb& tcb, const base::Segment& seg, bool is_duplicate, Context& context) {
+  AckNews news;
+  const bool advances = seg.ack.is_after(tcb.snd_una);
+  if (tcb.transfer == nullptr) {
+    if (advances) take_cumulative_ack(tcb, seg.ack, news, context);
+    return news;
+  }
+  Transfer& t = *tcb.transfer;
+  news.sample.prior_flight = pipe(tcb);
+  news.sample.is_cwnd_limited = t.cwnd_limited;
+  news.sample.ece = tcb.ecn && seg.has(base::kEce);
+  if (advances) take_cumulative_ack(tcb, seg.ack, news, context);
+  if (tcb.sack) {
+    take_sack_blocks(tcb, seg, news, context);
+    if (news.dsack) count_needless_resend(tcb, seg);
+  } else {
+    count_duplicates(tcb, news, is_duplicate);
+  }
+  if (const std::uint32_t rtt_us = round_trip(tcb, seg, news, context); rtt_us != 0) {
+    update_rto(tcb, rtt_us, context.parameters);
+  }
+  finish_rate_sample(tcb, news, context);
+  const Recovery before = t.recovery;
+  find_loss(tcb, news, context);
+  congestion_of(tcb.congestion).observe(tcb, news.sample, context);
+  react(tcb, seg, news, context);
+  steer_window(tcb, news, before, context);
+  if (advances && t.recovery != Recovery::loss) forget_passed_marks(tcb);
+  return news;
+}
+
+void retransmission_timed_out(Tcb& tcb, Context& context) {
+  Transfer& t = *tcb.transfer;
+  const bool is_first = t.recovery != Recovery::loss;
+  const bool is_suspect = is_first && t.recovery != Recovery::fast;
+  if (is_first || tcb.retransmits == 0) {
+    if (!is_reducing(t)) {
+      t.prior_cwnd = tcb.cwnd;
+      t.prior_ssthresh = tcb.ssthresh;
+      tcb.ssthresh = congestion_of(tcb.congestion).reduced_window(tcb, context);
+    }
+    t.recovery_start = tcb.snd_una;
+    t.resent_segments = 0;
+    t.first_resent_ts = 0;
+    t.can_undo = is_first;
+  }
+  t.is_rto_suspect = is_suspect;  // RFC 5682 section 3.1 step 1
+  SendNode* const first = tcb.send_queue.front();
+  if (first != nullptr && first->is_sacked) forget_sacks(tcb);
+  // RFC 8985 section 6.3: the first, and all that had its time. What was sent lately may still come.
+  const std::uint32_t patience = t.rack_rtt_us + rack_reordering_window(tcb);
+  for (SendNode* node = first; node != nullptr && node->is_sent;
+       node = tcb.send_queue.after(node)) {
+    if (node->is_sacked || node->is_lost) continue;
+    const bool is_late = context.now_us - node->sent_us >= patience;
+    if (node == first || !node->is_in_time || is_late) mark_lost(tcb, node);
+  }
+  t.recovery = Recovery::loss;
+  t.recover = tcb.snd_nxt;
+  t.duplicate_acks = 0;
+  t.probe_outstanding = false;
+  t.reordering_timer = false;
+  t.resend_forced = true;
+  const Congestion& congestion = congestion_of(tcb.congestion);
+  if (!congestion.owns_window) tcb.cwnd = tcb.snd_mss;
+  congestion.on_timeout(tcb, context);
+}
+
+void reordering_timed_out(Tcb& tcb, Context& context) {
+  Transfer& t = *tcb.transfer;
+  (void)rack_detect_loss(tcb, context);
+  if (t.lost_bytes == 0 || t.recovery == Recovery::loss) return;
+  const bool is_first = t.recovery != Recovery::fast;
+  if (is_first) begin_fast_recovery(tcb, context);
+  if (!congestion_of(tcb.congestion).owns_window) reduce_proportionally(tcb, AckNews{}, is_first);
+}
+
+void note_sent_in_recovery(Tcb& tcb, std::uint32_t bytes) {
+  if (tcb.transfer != nullptr && is_reducing(*tcb.transfer)) tcb.transfer->prr_out += bytes;
+}
+
+}  // namespace handfast::tcp

@@ -1,0 +1,107 @@
+// HyStart++ against RFC 9406 section 4, under NewReno, whose slow start it is.
+#include "tests/tcp/congestion/window_fixture.hpp"
+
+namespace handfast::tcp {
+namespace {
+
+class HyStartTest : public WindowTest {
+ public:
+  HyStartTest() : WindowTest(kNewReno) { begin(32); }
+
+  // A round trip of that length; by how many segments the window has grown for each acknowledged.
+  double growth(std::uint32_t rtt_us) {
+    const double before = window();
+    round_trip(rtt_us);
+    return window() / before - 1;
+  }
+};
+
+constexpr double kFull = 1;             // slow start: doubles
+constexpr double kMostlyQuarter = 0.5;  // CSS from the eighth sample on, and a quarter then
+
+TEST_F(HyStartTest, ARiseBelowTheThresholdDoesNotMatter) {
+  EXPECT_EQ(growth(80'000), kFull);
+  EXPECT_EQ(growth(89'999), kFull);  // 80 ms / 8 = 10 ms would be too much
+}
+
+TEST_F(HyStartTest, ARiseOfAnEighthEntersConservativeSlowStart) {
+  EXPECT_EQ(growth(80'000), kFull);
+  EXPECT_LT(growth(90'000), kMostlyQuarter);
+  EXPECT_NEAR(growth(90'000), 0.25, 0.01);
+  EXPECT_EQ(tcb.ssthresh, kNeverLost);
+}
+
+TEST_F(HyStartTest, TheThresholdIsAtLeastFourMilliseconds) {
+  EXPECT_EQ(growth(1'000), kFull);
+  EXPECT_EQ(growth(4'999), kFull);
+  EXPECT_LT(growth(8'999), kMostlyQuarter);
+}
+
+TEST_F(HyStartTest, TheThresholdIsAtMostSixteenMilliseconds) {
+  EXPECT_EQ(growth(400'000), kFull);
+  EXPECT_EQ(growth(415'999), kFull);
+  EXPECT_LT(growth(431'999), kMostlyQuarter);
+}
+
+TEST_F(HyStartTest, TheShortestRoundTripOfARoundCounts) {
+  EXPECT_EQ(growth(80'000), kFull);
+  pass(120'000);
+  const Seq end = tcb.snd_nxt;
+  ack(2, 81'000);  // one of the round saw no queue
+  while (tcb.snd_una.is_before(end)) ack(2, 120'000);
+  EXPECT_EQ(window(), 128);
+}
+
+TEST_F(HyStartTest, FewerThanEightSamplesDecideNothing) {
+  EXPECT_EQ(growth(80'000), kFull);
+  for (int i = 0; i < 7; ++i) ack(2, 200'000);
+  EXPECT_EQ(window(), 64 + 14);
+  ack(4, 200'000);  // the eighth
+  EXPECT_EQ(window(), 64 + 14 + 1);
+}
+
+TEST_F(HyStartTest, AckWithoutASampleIsNone) {
+  EXPECT_EQ(growth(80'000), kFull);
+  for (int i = 0; i < 20; ++i) ack(2, 0);
+  EXPECT_EQ(window(), 64 + 40);
+}
+
+TEST_F(HyStartTest, SlowStartResumesWhenTheRoundTripFalls) {
+  growth(80'000);
+  growth(100'000);
+  EXPECT_NEAR(growth(100'000), 0.25, 0.01);
+  EXPECT_GT(growth(99'000), 0.7);  // below the baseline of 100 ms, from the eighth sample on
+  EXPECT_EQ(growth(99'000), kFull);
+  EXPECT_EQ(tcb.ssthresh, kNeverLost);
+}
+
+TEST_F(HyStartTest, FiveRoundsEndSlowStart) {
+  growth(80'000);
+  growth(100'000);  // CSS begins in it: the first round
+  for (int round = 2; round <= 5; ++round) {
+    growth(100'000);
+    EXPECT_EQ(tcb.ssthresh, kNeverLost) << round;
+  }
+  const std::uint32_t before = tcb.cwnd;
+  ack(2, 100'000);
+  EXPECT_EQ(tcb.ssthresh, before);
+  EXPECT_LE(tcb.cwnd, before + kMss);
+}
+
+TEST_F(HyStartTest, GrowthIsEightSegmentsAnAckUnlessPaced) {
+  ack(20, 10'000);
+  EXPECT_EQ(window(), 40);
+  transfer.pacing_rate = 1'000'000;
+  ack(20, 10'000);
+  EXPECT_EQ(window(), 60);
+}
+
+TEST_F(HyStartTest, LaterSlowStartsAreStandard) {
+  begin(32, 1'000 * kMss);
+  EXPECT_EQ(growth(80'000), kFull);
+  EXPECT_EQ(growth(300'000), kFull);
+  EXPECT_EQ(growth(900'000), kFull);
+}
+
+}  // namespace
+}  // namespace handfast::tcp

@@ -1,0 +1,316 @@
+// Loss recovery as a peer with SACK sees it: what is sent again, when, and what becomes of the
+// window. Segments are numbered from 1 in these tests: segment n holds the n-th MSS bytes.
+
+#include "tcp/recovery.hpp"
+
+#include "connection_fixture.hpp"
+#include "tcp/rack.hpp"
+
+namespace handfast::tcp {
+namespace {
+
+using namespace std::chrono_literals;
+
+class RecoveryTest : public ConnectionTest {
+ public:
+  RecoveryTest() {
+    config.sack = true;
+    config.send_buffer = 1 << 20;
+    restart();
+  }
+
+  // Established with a round trip of 20 ms, and `segments` full ones in flight.
+  void send_flight(std::uint32_t segments) {
+    open(tcb, key, Seq{kIss}, context);
+    output();
+    wait(20ms);
+    Segment syn_ack = make(kSyn | kAck, kPeerIss, kIss + 1);
+    syn_ack.options.present = TcpOptions::kMss | TcpOptions::kSackPermitted;
+    if (config.timestamps) syn_ack.options.present |= TcpOptions::kTimestamps;
+    syn_ack.options.mss = 1000;
+    if (config.timestamps) syn_ack.options.mss += kTimestampOption;
+    arrive(syn_ack);
+    ASSERT_TRUE(tcb.sack);
+    ASSERT_EQ(tcb.snd_mss, 1000);
+    output();
+    queue(std::string(segments * 1000, 'x'));
+    tcb.cwnd = segments * 1000;
+    ASSERT_EQ(output().size(), segments);
+  }
+
+  static Seq start_of(std::uint32_t segment) { return Seq{kIss + 1 + (segment - 1) * 1000}; }
+
+  // Everything before segment `next` has arrived, and the blocks: first and last segment of each.
+  Segment ack(std::uint32_t next,
+              std::initializer_list<std::pair<std::uint32_t, std::uint32_t>> blocks = {}) {
+    Segment segment = make(kAck, kPeerIss + 1, start_of(next).raw());
+    for (const auto& [first, last] : blocks) {
+      segment.options.sack[segment.options.sack_count++] = {start_of(first), start_of(last + 1)};
+    }
+    if (config.timestamps) {
+      segment.options.present |= TcpOptions::kTimestamps;
+      segment.options.ts_echo = echoed;
+    }
+    return segment;
+  }
+  // The numbers of the segments that leave now.
+  std::vector<std::uint32_t> sent_segments() { return numbers(output()); }
+  static std::vector<std::uint32_t> numbers(const std::vector<Sent>& sent) {
+    std::vector<std::uint32_t> out;
+    for (const Sent& s : sent) {
+      if (!s.payload.empty()) out.push_back((s.segment.seq - start_of(1)) / 1000 + 1);
+    }
+    return out;
+  }
+  using Numbers = std::vector<std::uint32_t>;
+
+  std::uint32_t echoed = 0;
+};
+
+TEST_F(RecoveryTest, LostSegmentIsSentAgainWhenThreeHaveOvertakenIt) {
+  send_flight(10);
+  wait(20ms);
+  arrive(ack(1, {{2, 2}}));
+  arrive(ack(1, {{2, 3}}));
+  EXPECT_EQ(sent_segments(), Numbers{});
+  EXPECT_EQ(tcb.transfer->recovery, Recovery::disorder);
+  arrive(ack(1, {{2, 4}}));
+  EXPECT_EQ(sent_segments(), Numbers{1});
+  EXPECT_EQ(tcb.transfer->recovery, Recovery::fast);
+  EXPECT_EQ(tcb.ssthresh, 5000U);  // half of the flight (RFC 5681 equation 4)
+  EXPECT_EQ(counters.fast_retransmits.value(), 1U);
+}
+
+TEST_F(RecoveryTest, LimitedTransmitKeepsTheClockGoing) {  // RFC 3042
+  send_flight(3);
+  queue(std::string(3000, 'y'));
+  EXPECT_EQ(sent_segments(), Numbers{});
+  wait(20ms);
+  arrive(ack(1, {{2, 2}}));
+  EXPECT_EQ(sent_segments(), Numbers{4});
+  arrive(ack(1, {{2, 3}}));
+  EXPECT_EQ(sent_segments(), Numbers{5});
+}
+
+TEST_F(RecoveryTest, TwoHolesAreFilledInOneRoundTrip) {
+  send_flight(10);
+  wait(20ms);
+  // 1 and 5 are lost.
+  for (std::uint32_t last = 2; last <= 4; ++last) arrive(ack(1, {{2, last}}));
+  EXPECT_EQ(sent_segments(), Numbers{1});
+  Numbers sent;
+  for (std::uint32_t last = 6; last <= 10; ++last) {
+    arrive(ack(1, {{6, last}, {2, 4}}));
+    for (const std::uint32_t n : sent_segments()) sent.push_back(n);
+  }
+  EXPECT_EQ(sent, Numbers{5});
+  wait(20ms);
+  arrive(ack(5, {{6, 10}}));
+  EXPECT_EQ(tcb.transfer->recovery, Recovery::fast);
+  arrive(ack(11));
+  EXPECT_EQ(tcb.transfer->recovery, Recovery::open);
+  EXPECT_EQ(tcb.cwnd, tcb.ssthresh);
+  EXPECT_EQ(counters.retransmission_timeouts.value(), 0U);
+  EXPECT_TRUE(tcb.send_queue.is_empty());
+}
+
+// RFC 6937 section 4: by the end of the round trip the window has gone down to ssthresh, and
+// sending never stopped.
+TEST_F(RecoveryTest, WindowIsReducedInProportion) {
+  send_flight(20);
+  queue(std::string(20'000, 'y'));
+  wait(20ms);
+  std::size_t sent = 0;
+  for (std::uint32_t last = 2; last <= 20; ++last) {
+    arrive(ack(1, {{2, last}}));
+    sent += sent_segments().size();
+  }
+  // 19 deliveries: the retransmission, and half as much new data as was delivered.
+  EXPECT_GE(sent, 9U);
+  EXPECT_LE(sent, 11U);
+  EXPECT_EQ(pipe(tcb), tcb.ssthresh);
+}
+
+TEST_F(RecoveryTest, LostRetransmissionIsFoundByTime) {
+  send_flight(10);
+  queue(std::string(20'000, 'y'));
+  wait(20ms);
+  for (std::uint32_t last = 2; last <= 10; ++last) {
+    arrive(ack(1, {{2, last}}));
+    output();
+  }
+  EXPECT_EQ(counters.data_retransmitted.value(), 1U);
+  // 11 to 14 left after the retransmission of 1 and arrive; it did not.
+  wait(21ms);
+  arrive(ack(1, {{2, 11}}));
+  arrive(ack(1, {{2, 13}}));
+  const Numbers sent = sent_segments();
+  ASSERT_FALSE(sent.empty());
+  EXPECT_EQ(sent[0], 1U);
+  EXPECT_EQ(counters.retransmission_timeouts.value(), 0U);
+}
+
+TEST_F(RecoveryTest, ReorderingIsLearntAndWaitedFor) {
+  send_flight(10);
+  wait(20ms);
+  for (std::uint32_t last = 2; last <= 4; ++last) arrive(ack(1, {{2, last}}));
+  EXPECT_EQ(sent_segments(), Numbers{1});  // nothing is known of reordering yet
+  // The original comes, then its copy: a D-SACK.
+  arrive(ack(5));
+  Segment dsack = ack(5, {{1, 1}});
+  arrive(dsack);
+  arrive(ack(11));
+  output();
+  EXPECT_GT(tcb.transfer->reorder_windows, 1U);
+  EXPECT_EQ(counters.recoveries_undone.value(), 1U);
+  EXPECT_EQ(tcb.cwnd, 10'000U + (tcb.cwnd - 10'000U));  // not below what it was
+  EXPECT_GE(tcb.cwnd, 10'000U);
+}
+
+TEST_F(RecoveryTest, ProbeOfTheTailRepairsALostTail) {
+  send_flight(5);
+  wait(20ms);
+  arrive(ack(4));  // 4 and 5 are lost
+  output();
+  wait(60ms);  // two round trips, and no time-out (200 ms)
+  EXPECT_EQ(numbers(sent_by_timer), Numbers{5});
+  EXPECT_EQ(counters.tail_loss_probes.value(), 1U);
+  sent_by_timer.clear();
+  wait(20ms);
+  arrive(ack(4, {{5, 5}}));
+  // RACK: 4 was sent before 5's probe, long ago.
+  EXPECT_EQ(sent_segments(), Numbers{4});
+  wait(20ms);
+  arrive(ack(6));
+  EXPECT_EQ(counters.retransmission_timeouts.value(), 0U);
+  EXPECT_EQ(tcb.transfer->recovery, Recovery::open);
+}
+
+TEST_F(RecoveryTest, ProbeThatRepairsALossReducesTheWindow) {  // RFC 8985 section 7.4.2
+  send_flight(5);
+  wait(20ms);
+  arrive(ack(5));  // 5 is lost
+  output();
+  wait(110ms);  // alone in flight: the peer may delay its ACK
+  EXPECT_EQ(numbers(sent_by_timer), Numbers{5});
+  const std::uint32_t before = tcb.cwnd;
+  wait(20ms);
+  arrive(ack(6));
+  output();
+  EXPECT_LT(tcb.ssthresh, before);
+}
+
+TEST_F(RecoveryTest, TimeOutSendsTheFirstAndClosesTheWindow) {
+  send_flight(10);
+  wait(600ms);  // the probe's, then the retransmission's
+  EXPECT_EQ(counters.retransmission_timeouts.value(), 1U);
+  EXPECT_EQ(tcb.transfer->recovery, Recovery::loss);
+  const Numbers sent = numbers(sent_by_timer);
+  ASSERT_EQ(sent.size(), 2U);
+  EXPECT_EQ(sent[0], 10U);
+  EXPECT_EQ(sent[1], 1U);
+  EXPECT_EQ(tcb.cwnd, 1000U);
+  // It arrives; slow start takes up the rest.
+  wait(20ms);
+  arrive(ack(2));
+  EXPECT_EQ(sent_segments(), (Numbers{2, 3}));
+}
+
+TEST_F(RecoveryTest, SpuriousTimeOutIsUndoneWhenTheOriginalsArrive) {  // RFC 5682
+  send_flight(10);
+  wait(600ms);
+  const std::uint32_t prior = tcb.transfer->prior_cwnd;
+  // All that had been delayed: 1 and its copy cannot be told apart, 2 was sent only once.
+  arrive(ack(3));
+  EXPECT_EQ(counters.spurious_timeouts.value(), 1U);
+  EXPECT_EQ(tcb.transfer->recovery, Recovery::open);
+  EXPECT_GE(tcb.cwnd, prior);
+  EXPECT_EQ(sent_segments(), Numbers{});  // nothing else is sent again
+}
+
+TEST_F(RecoveryTest, TimestampsTellThatTheOriginalArrived) {  // RFC 3522
+  config.timestamps = true;
+  restart();
+  send_flight(10);
+  echoed = context.timestamp;
+  wait(25ms);
+  for (std::uint32_t last = 2; last <= 4; ++last) arrive(ack(1, {{2, last}}));
+  EXPECT_EQ(sent_segments(), Numbers{1});
+  wait(1ms);
+  arrive(ack(11));  // echoes the time of the first flight
+  EXPECT_EQ(counters.recoveries_undone.value(), 1U);
+  EXPECT_GE(tcb.cwnd, 10'000U);
+}
+
+TEST_F(RecoveryTest, SacksTakenBackAreSentAgain) {  // RFC 2018 section 8
+  send_flight(4);
+  wait(20ms);
+  arrive(ack(1, {{2, 4}}));
+  output();
+  wait(20ms);
+  arrive(ack(2));  // and says nothing of 2 to 4 any more
+  output();
+  wait(3s);
+  Numbers sent = numbers(sent_by_timer);
+  EXPECT_NE(std::ranges::find(sent, 2U), sent.end());
+}
+
+TEST_F(RecoveryTest, ImpossibleBlocksAreIgnored) {
+  send_flight(4);
+  wait(20ms);
+  arrive(ack(1, {{9, 12}}));  // never sent
+  arrive(ack(1, {{3, 2}}));   // empty
+  Segment wild = ack(1);
+  wild.options.sack_count = 1;
+  wild.options.sack[0] = {Seq{kIss + 3'000'000}, Seq{kIss + 3'001'000}};
+  arrive(wild);
+  EXPECT_EQ(tcb.transfer->sacked_bytes, 0U);
+  EXPECT_EQ(sent_segments(), Numbers{});
+}
+
+TEST_F(RecoveryTest, MarkReducesTheWindowOnce) {  // RFC 3168 section 6.1.2
+  config.ecn = EcnMode::offer;
+  restart();
+  open(tcb, key, Seq{kIss}, context);
+  const auto syn = output();
+  ASSERT_EQ(syn.size(), 1U);
+  EXPECT_TRUE(syn[0].segment.has(base::kEce) && syn[0].segment.has(base::kCwr));
+  Segment syn_ack = make(kSyn | kAck | base::kEce, kPeerIss, kIss + 1);
+  syn_ack.options.present = TcpOptions::kMss | TcpOptions::kSackPermitted;
+  syn_ack.options.mss = 1000;
+  arrive(syn_ack);
+  output();
+  ASSERT_TRUE(tcb.ecn);
+  queue(std::string(10'000, 'x'));
+  for (const Sent& s : output()) EXPECT_EQ(s.segment.ecn, base::Ecn::ect_0);
+  queue(std::string(10'000, 'y'));
+  wait(20ms);
+  for (std::uint32_t n = 2; n <= 6; ++n) {
+    Segment marked = ack(n);
+    marked.flags |= base::kEce;
+    arrive(marked);
+  }
+  EXPECT_EQ(counters.ecn_reductions.value(), 1U);
+  EXPECT_EQ(tcb.ssthresh, 5000U);
+  const auto sent = output();
+  ASSERT_FALSE(sent.empty());
+  EXPECT_TRUE(sent[0].segment.has(base::kCwr));
+  for (std::size_t i = 1; i < sent.size(); ++i) EXPECT_FALSE(sent[i].segment.has(base::kCwr));
+}
+
+TEST_F(RecoveryTest, IdleConnectionGivesItsTransferBack) {
+  send_flight(2);
+  wait(20ms);
+  arrive(ack(3));
+  output();
+  EXPECT_NE(tcb.transfer, nullptr);
+  wait(5s);
+  EXPECT_EQ(tcb.transfer, nullptr);
+  EXPECT_EQ(transfers.in_use(), 0U);
+  queue("more");  // and takes one again
+  EXPECT_EQ(output().size(), 1U);
+  EXPECT_LE(tcb.cwnd, 10'000U);  // RFC 5681 section 4.1
+}
+
+}  // namespace
+}  // namespace handfast::tcp
