@@ -146,9 +146,10 @@ bool fits_congestion_window(const Tcb& tcb, std::uint32_t length) {
 
 constexpr Duration kPacingSlack = std::chrono::microseconds(500);
 
-bool may_leave_now(const Tcb& tcb, const Context& context) {
-  const Transfer& t = *tcb.transfer;
-  return t.pacing_rate == 0 || t.pace_next <= context.now;
+bool may_leave_now(Tcb& tcb, const Context& context) {
+  Transfer& t = *tcb.transfer;
+  t.is_paced = t.pacing_rate != 0 && t.pace_next > context.now;
+  return !t.is_paced;
 }
 
 // What the clock's grain held back may catch up, up to the slack.
@@ -280,6 +281,7 @@ bool may_send_data(State state) {
 }
 
 bool plan_data(Tcb& tcb, Context& context, Outgoing& out) {
+  if (tcb.transfer != nullptr) tcb.transfer->is_paced = false;
   if ((tcb.loss_probe_pending && plan_loss_probe(tcb, context, out)) ||
       plan_lost(tcb, context, out) || (tcb.probe_pending && plan_probe(tcb, context, out))) {
     return true;

@@ -139,9 +139,8 @@ Tick next_deadline(const Tcb& tcb) {
   Tick next = base::earlier_of(tcb.retransmit_at, tcb.app_timer_at);
   next = base::earlier_of(next, tcb.ack_at);
   const Transfer* const t = tcb.transfer;
-  if (t == nullptr || t->pacing_rate == 0) return next;
-  const bool waits = t->unsent != nullptr || t->lost_bytes > 0;
-  return waits ? base::earlier_of(next, base::tick_at_or_after(t->pace_next)) : next;
+  const bool is_paced = t != nullptr && t->is_paced;
+  return is_paced ? base::earlier_of(next, base::tick_at_or_after(t->pace_next)) : next;
 }
 
 }  // namespace handfast::tcp

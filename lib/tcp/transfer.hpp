@@ -81,6 +81,7 @@ struct Transfer {
   // --- pacing
   std::uint64_t pacing_rate;  // bytes a second; 0: not paced
   Instant pace_next;          // when the next segment may leave
+  bool is_paced;              // and only that holds it back
 
   // --- urgent data (RFC 9293 section 3.8.5); each number is that behind the last urgent byte
   Seq snd_up;         // SND.UP
