@@ -43,7 +43,7 @@ inline bool is_v4(const IpFields& ip) {
 }
 
 inline std::uint32_t ip_header_length(const IpFields& ip) {
-  return is_v4(ip) ? kIpv4HeaderSize : kIpv6HeaderSize;
+  return static_cast<std::uint32_t>(is_v4(ip) ? kIpv4HeaderSize : kIpv6HeaderSize);
 }
 
 // Writes header words and sums them on the way, so that nothing just stored is read back.
