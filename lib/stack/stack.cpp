@@ -39,7 +39,11 @@ Stack::Stack(const StackConfig& config, const StackPlace& place, const net::Inte
       parameters_(tcp::Parameters::from(
           config, static_cast<std::uint32_t>(base::siphash(place.isn_key, 0, 0)))),
       packets_(pool),
-      context_{.parameters = parameters_, .packets = packets_, .counters = counters_, .now = {}},
+      context_{.parameters = parameters_,
+               .packets = packets_,
+               .counters = counters_,
+               .transfers = transfers_,
+               .now = {}},
       worker_(*this),
       neighbours_(interface_, *this, counters_, place.flow_secret),
       icmp_(interface_),
@@ -50,6 +54,7 @@ bool Stack::reserve(Instant now) {
   const std::uint32_t records = config_.max_connections + config_.max_half_open;
   set_time(now);
   return connections_.reserve(config_.max_connections) &&
+         transfers_.reserve(config_.max_connections) &&
          half_opens_.reserve(config_.max_half_open) && time_waits_.reserve(config_.max_time_wait) &&
          flows_.reserve(std::size_t{records} + config_.max_time_wait) &&
          listeners_.reserve(config_.max_listeners) &&
@@ -140,7 +145,8 @@ void Stack::learn_neighbour(const Address& address, const base::MacAddress& mac)
 }
 
 std::expected<void, Error> Stack::listen(const Endpoint& local, void* handler,
-                                         const HandlerTable& events) {
+                                         const HandlerTable& events,
+                                         const ConnectionOptions& options) {
   if (stopped_) return std::unexpected(Error::wrong_state);
   const Address& address = local.address;
   if (local.port == 0 || address.is_multicast() || interface_.is_broadcast(address)) {
@@ -149,9 +155,10 @@ std::expected<void, Error> Stack::listen(const Endpoint& local, void* handler,
   if (!address.is_unspecified() && !interface_.is_ours(address)) {
     return std::unexpected(Error::not_our_address);
   }
+  if (!options.check()) return std::unexpected(Error::invalid_option);
   const auto id = listeners_.add(local);
   if (!id) return std::unexpected(id.error());
-  listener_handlers_[*id] = {.handler = handler, .events = &events};
+  listener_handlers_[*id] = {.handler = handler, .events = &events, .options = options};
   return {};
 }
 
