@@ -12,6 +12,7 @@
 
 #include "apps/options/command_line.hpp"
 #include "handfast/address.hpp"
+#include "handfast/config.hpp"
 #include "handfast/time.hpp"
 
 namespace handfast::load {
@@ -38,6 +39,7 @@ struct Options {
   Direction direction = Direction::send;
   Closing closing = Closing::fin;
   bool textbook = false;
+  StackConfig connection_settings;  // --ecn and its like; all else as it comes
 
   std::string port;  // an EAL port; empty: the embedded pair
   Prefix address;

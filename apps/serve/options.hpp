@@ -46,6 +46,8 @@ struct Options {
   std::optional<Duration> duration;  // ends after so long
   Duration msl = std::chrono::seconds(30);
   std::uint32_t max_connections = 65'536;
+  StackConfig connection_settings;  // --ecn and its like; all else as it comes
+  bool fast_open = false;           // take text in SYNs (RFC 7413)
   bool huge_pages = false;
   std::string pcap_file;
   std::vector<std::string> eal;
