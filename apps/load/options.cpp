@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "apps/options/connection_settings.hpp"
 #include "apps/options/readable.hpp"
 #include "apps/options/transport.hpp"
 
@@ -83,6 +84,7 @@ void add_work_options(CLI::App& app, Options& options) {
                    "congestion control: new_reno, cubic (default), dctcp, bbr or none", "NAME");
   app.add_flag("--textbook", options.textbook,
                "every acknowledgement and FIN in a segment of its own");
+  apps::add_connection_settings(app, options.connection_settings);
 }
 
 void add_network_options(CLI::App& app, Options& options, Addressing& addressing) {

@@ -42,6 +42,7 @@ struct Options {
   Closing closing = Closing::fin;
   bool textbook = false;
   CongestionControl congestion = StackConfig{}.congestion_control;
+  StackConfig connection_settings;  // --ecn and its like; all else as it comes
 
   std::string port;  // an EAL port; empty: the embedded pair
   Prefix address;

@@ -53,7 +53,7 @@ std::uint32_t records_for(std::uint64_t open) {
 }
 
 StackConfig both_sides(const Options& options) {
-  StackConfig stack;
+  StackConfig stack = options.connection_settings;
   stack.msl = options.msl;
   stack.textbook = options.textbook;
   stack.congestion_control = options.congestion;

@@ -6,6 +6,7 @@
 #include <array>
 #include <tuple>
 
+#include "apps/options/connection_settings.hpp"
 #include "apps/options/transport.hpp"
 
 namespace handfast::serve {
@@ -83,6 +84,9 @@ void add_options(CLI::App& app, Options& options, Words& words) {
       app, "--max-connections", options.max_connections,
       [](std::string_view text) { return parse_up_to(text, kConnectionsMax); },
       "connections a worker has room for; default: 65536", "N");
+  apps::add_connection_settings(app, options.connection_settings);
+  app.add_flag("--fast-open", options.fast_open,
+               "take requests that come in the SYN, of clients that show a cookie (RFC 7413)");
   app.add_flag("--huge-pages", options.huge_pages, "use 2 MiB pages (needs them to be set up)");
   apps::add_parsed(app, "--bytes", options.bytes, apps::parse_count,
                    "bytes that `source` sends on each connection; default: 100M", "N");
@@ -177,7 +181,8 @@ std::expected<Options, apps::Ending> parse_options(std::span<const char* const> 
 }
 
 RuntimeConfig runtime_config(const Options& options) {
-  StackConfig stack;
+  StackConfig stack = options.connection_settings;
+  if (options.fast_open) stack.fast_open = FastOpen::server;
   stack.interface.addresses = {options.address};
   stack.interface.gateway = options.gateway;
   stack.interface.routes = options.routes;

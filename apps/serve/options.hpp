@@ -50,6 +50,8 @@ struct Options {
   std::uint32_t max_connections = 65'536;
   std::uint64_t bytes = 100'000'000;  // of each connection of `source`
   CongestionControl congestion = StackConfig{}.congestion_control;
+  StackConfig connection_settings;  // --ecn and its like; all else as it comes
+  bool fast_open = false;           // take text in SYNs (RFC 7413)
   bool huge_pages = false;
   std::string json_file;
   std::string pcap_file;

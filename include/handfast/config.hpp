@@ -93,6 +93,7 @@ struct StackConfig {
   bool sack = true;            // offer and accept selective acknowledgement (RFC 2018)
   EcnMode ecn = EcnMode::accept;
   FastOpen fast_open = FastOpen::off;
+  std::uint32_t max_fast_open = 1024;  // let in by a SYN, their handshakes not done (section 5.1)
   CongestionControl congestion_control = CongestionControl::cubic;
   // Small segments wait for the acknowledgement of what is in flight (RFC 9293 section 3.7.4).
   bool nagle = true;

@@ -9,8 +9,10 @@
 #include <cstdint>
 #include <expected>
 #include <span>
+#include <string_view>
 
 #include "handfast/address.hpp"
+#include "handfast/config.hpp"
 #include "handfast/error.hpp"
 #include "handfast/time.hpp"
 
@@ -21,7 +23,19 @@ namespace stack {
 class Stack;
 }
 
-// What can be read of a live connection. Names that Linux's tcp_info has mean the same as there.
+// What is being done about loss and congestion marks: Linux's tcp_ca_state.
+enum class CaState : std::uint8_t {
+  open,      // nothing is missing
+  disorder,  // something was selectively acknowledged, or acknowledged twice: not lost yet
+  cwr,       // the window is being reduced for a mark
+  recovery,  // fast recovery
+  loss,      // after a retransmission time-out
+};
+
+std::string_view to_string(CaState state);
+
+// What can be read of a live connection. Names that Linux's tcp_info has mean the same as there,
+// but for their units: windows, `unacked`, `sacked` and `lost` are bytes here, segments there.
 struct ConnectionInfo {
   Endpoint local;
   Endpoint remote;
@@ -39,6 +53,24 @@ struct ConnectionInfo {
   std::uint32_t retransmits = 0;  // of the segment at SND.UNA, since it was last acknowledged
   bool timestamps = false;        // negotiated (RFC 7323)
   bool window_scaling = false;
+  bool sack = false;  // negotiated (RFC 2018)
+  bool ecn = false;   // negotiated (RFC 3168)
+  CaState ca_state = CaState::open;
+  std::string_view congestion_control;  // "cubic"
+  std::uint32_t pmtu = 0;               // bytes of IP packet that are thought to get through
+  std::uint32_t rcv_ooopack = 0;        // segments kept beyond a gap now (in total there)
+  // The rest is known of a connection that sends, or has sent less than a second or so ago. One
+  // that has been idle for longer begins anew: zero.
+  std::uint32_t sacked = 0;         // bytes selectively acknowledged
+  std::uint32_t lost = 0;           // bytes thought lost and not sent again yet
+  std::uint32_t retrans = 0;        // segments sent again that are unanswered
+  std::uint32_t total_retrans = 0;  // segments sent again
+  std::uint32_t reordering = 0;     // the largest distance seen, in segments
+  std::uint32_t dsack_dups = 0;     // segments that the peer says it got twice
+  std::uint32_t min_rtt_us = 0;     // the shortest round trip lately
+  std::uint64_t delivered = 0;      // bytes that the peer has
+  std::uint64_t delivery_rate = 0;  // bytes a second, of the newest sample that tells of the path
+  std::uint64_t pacing_rate = 0;    // bytes a second; 0: not paced
 };
 
 class Connection {
@@ -53,10 +85,24 @@ class Connection {
   // Cost: a copy, no heap allocation. RFC 9293 section 3.10.2.
   std::expected<std::size_t, Error> send(std::span<const std::byte> bytes);
 
+  // The same, and marks what was accepted, with all that was queued before, as urgent: the peer is
+  // told where it ends, nothing is delivered out of line. RFC 6093 advises new protocols against
+  // it. RFC 9293 section 3.8.5.
+  std::expected<std::size_t, Error> send_urgent(std::span<const std::byte> bytes);
+
+  // Bytes that on_data has not taken yet up to the end of what the peer marked as urgent; 0 when
+  // nothing is, or for a stale reference (MUST-33).
+  std::size_t urgent_bytes() const;
+
   // Finishes our sending: FIN follows the bytes already queued. Receiving goes on until the peer's
   // FIN (half-close). Calling it twice is not an error. `stale_connection`: it has ended.
   // In SYN-SENT it ends the attempt with CloseReason::aborted. RFC 9293 section 3.10.4.
   std::expected<void, Error> close();
+
+  // close(), and abort() if the peer has not acknowledged everything, FIN included, within
+  // `patience`: on_closed then tells `timed_out`, and a RST the peer. What sockets call SO_LINGER,
+  // without blocking. At once when it is zero; at most 24 hours. Replaces the user timeout.
+  std::expected<void, Error> close_within(Duration patience);
 
   // Sends RST where the state asks for it and discards what is queued both ways. on_closed follows
   // at the end of the burst, never inside this call; no other event comes before it.
@@ -74,6 +120,21 @@ class Connection {
   // Gives up when data stays unacknowledged for so long (RFC 9293 section 3.9.1, "timeout"; at most
   // 24 hours). Replaces the stack's user_timeout for this connection.
   std::expected<void, Error> set_user_timeout(Duration timeout);
+
+  // Whether small segments wait for the acknowledgement of what is in flight (RFC 9293 section
+  // 3.7.4; MUST-17). What waits now is sent when it is turned off.
+  std::expected<void, Error> set_nagle(bool on);
+
+  // Asks the peer for a sign of life after so much idleness, and then as StackConfig's keep_alive_*
+  // say; on_closed tells `timed_out` when none comes. Also in FIN-WAIT-2, where a peer that is gone
+  // would otherwise keep the record for ever. Zero turns it off; else in whole seconds, rounded up.
+  // `invalid_option`: negative, or more than 65,535 s. RFC 9293 section 3.8.4 (MUST-24, MUST-27,
+  // MUST-28).
+  std::expected<void, Error> set_keep_alive(Duration idle = std::chrono::hours(2));
+
+  // Another algorithm from now on, beginning with the window as it stands. `wrong_state`: it needs
+  // congestion marks and they were not negotiated.
+  std::expected<void, Error> set_congestion_control(CongestionControl algorithm);
 
   // A word of the handler's own, kept in the connection's record. Zero at first. A stale reference
   // reads zero and writes nothing; inside on_closed it can still be read.

@@ -49,6 +49,11 @@ namespace handfast {
   X(spurious_timeouts, "time-outs found to have been for nothing (RFC 5682, RFC 3522)")          \
   X(recoveries_undone, "window reductions taken back: nothing had been lost")                    \
   X(ecn_reductions, "window reductions asked for by congestion marks (RFC 3168)")                \
+  X(fast_open_accepted, "connections whose text came with the SYN (RFC 7413)")                   \
+  X(fast_open_refused, "cookies that were not good, or came when too many were pending")         \
+  X(path_mtu_lowered, "paths found smaller by ICMP (RFC 1191, RFC 8201)")                        \
+  X(path_mtu_black_holes, "paths found smaller by silence: full segments never arrived")         \
+  X(path_mtu_raised, "times a smaller path was tried at full size again")                        \
   X(zero_window_probes, "probes of a closed window")                                             \
   X(keep_alive_probes, "probes of an idle connection")                                           \
   X(out_of_order_kept, "segments kept until the gap before them closed")                         \

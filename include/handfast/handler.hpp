@@ -5,6 +5,9 @@
 //   std::size_t on_data(Connection, Bytes)          in order; returns how many bytes it took. The
 //                                                   view dies with the call. What is not taken
 //                                                   stays, see Connection::resume_receive().
+//   void on_urgent(Connection)                      the peer has marked text as urgent that is yet
+//                                                   to be taken: Connection::urgent_bytes(). It is
+//                                                   delivered in line. Called before on_data.
 //   void on_writable(Connection)                    after a short send(): there is room again
 //   void on_peer_finished(Connection)               the peer's FIN, after all its data was taken
 //   void on_timer(Connection)                       set_timer() has run out
@@ -36,6 +39,7 @@ struct HandlerTable {
   void (*on_peer_finished)(void* handler, Connection);
   void (*on_timer)(void* handler, Connection);
   void (*on_closed)(void* handler, Connection, CloseReason);
+  void (*on_urgent)(void* handler, Connection);
 };
 
 // A handler without on_data takes and discards everything; one without on_peer_finished closes too.
@@ -75,6 +79,10 @@ inline constexpr HandlerTable kHandlerTable = {
             static_cast<H*>(handler)->on_closed(c, reason);
           }
         },
+    .on_urgent =
+        [](void* handler, Connection c) {
+          if constexpr (requires(H & h) { h.on_urgent(c); }) static_cast<H*>(handler)->on_urgent(c);
+        },
 };
 
 // The type-erased handler, for mixed use: each event is a virtual call.
@@ -91,6 +99,7 @@ class DynamicHandler {
   virtual void on_peer_finished(Connection connection) { (void)connection.close(); }
   virtual void on_timer(Connection) {}
   virtual void on_closed(Connection, CloseReason) {}
+  virtual void on_urgent(Connection) {}
 };
 
 }  // namespace handfast

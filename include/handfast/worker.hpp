@@ -8,6 +8,7 @@
 #include <expected>
 #include <optional>
 
+#include "handfast/config.hpp"
 #include "handfast/connection.hpp"
 #include "handfast/counters.hpp"
 #include "handfast/handler.hpp"
@@ -20,6 +21,11 @@ struct ConnectOptions {
   std::optional<Address> source;
   std::uint16_t source_port = 0;  // 0: the stack chooses one whose answers reach this worker
   std::uint64_t context = 0;      // first value of Connection::context()
+  ConnectionOptions connection;
+  // With StackConfig::fast_open: what send() is given right after connect() goes along with the SYN
+  // if the server's cookie is known, and otherwise the SYN asks for one (RFC 7413). Only for
+  // requests that may arrive twice.
+  bool fast_open = false;
 };
 
 // How many connections are in each of RFC 9293's states on one worker. `state_counts[i]` is that of
@@ -33,10 +39,12 @@ class Worker {
 
   // Accepts connections to `local`; an unspecified address means every address of ours. `handler`
   // is borrowed until the worker stops. `address_in_use`: the same endpoint is listened on already.
-  // `not_our_address`, `invalid_address`, `too_many_listeners`. RFC 9293 section 3.10.1.
+  // `not_our_address`, `invalid_address`, `too_many_listeners`, `invalid_option`. `options` are
+  // those of every connection it accepts. RFC 9293 section 3.10.1.
   template <class H>
-  std::expected<void, Error> listen(const Endpoint& local, H& handler) {
-    return listen(local, &handler, kHandlerTable<H>);
+  std::expected<void, Error> listen(const Endpoint& local, H& handler,
+                                    const ConnectionOptions& options = {}) {
+    return listen(local, &handler, kHandlerTable<H>, options);
   }
 
   // Stops accepting on `local`; connections already accepted live on.
@@ -45,8 +53,9 @@ class Worker {
   // Opens a connection; its SYN leaves at the end of the burst. `handler` is borrowed until its
   // on_closed. Never calls the handler before returning. `no_connection_slot`: too many are open,
   // try again after a close. `no_free_port`: try another source, or after 2MSL. `no_route`,
-  // `invalid_address`, `not_our_address`, `address_in_use` (an explicit source_port), `wrong_state`
-  // (the worker is stopping). Cost: one flow-table lookup per port tried. RFC 9293 section 3.10.1.
+  // `invalid_address`, `not_our_address`, `address_in_use` (an explicit source_port),
+  // `invalid_option`, `wrong_state` (the worker is stopping). Cost: one flow-table lookup per port
+  // tried. RFC 9293 section 3.10.1.
   template <class H>
   std::expected<Connection, Error> connect(const Endpoint& remote, H& handler,
                                            const ConnectOptions& options = {}) {
@@ -68,8 +77,8 @@ class Worker {
   friend class stack::Stack;
   explicit Worker(stack::Stack& stack) : stack_(&stack) {}
 
-  std::expected<void, Error> listen(const Endpoint& local, void* handler,
-                                    const HandlerTable& table);
+  std::expected<void, Error> listen(const Endpoint& local, void* handler, const HandlerTable& table,
+                                    const ConnectionOptions& options);
   std::expected<Connection, Error> connect(const Endpoint& remote, void* handler,
                                            const HandlerTable& table,
                                            const ConnectOptions& options);

@@ -171,6 +171,7 @@ std::expected<void, std::string> StackConfig::check() const {
   verdict.require_range("max_connections", max_connections, 1, kRecordsMax);
   verdict.require_range("max_half_open", max_half_open, 1, kRecordsMax);
   verdict.require_range("max_time_wait", max_time_wait, 1, kRecordsMax);
+  verdict.require_range("max_fast_open", max_fast_open, 1, kRecordsMax);
   check_times(*this, verdict);
   check_keep_alive(*this, verdict);
   check_buffers(*this, verdict);

@@ -2,6 +2,7 @@
 
 #include "base/bytes.hpp"
 #include "stack/stack.hpp"
+#include "tcp/handshake_options.hpp"
 #include "tcp/isn.hpp"
 #include "tcp/output.hpp"
 #include "tcp/reset.hpp"
@@ -26,12 +27,28 @@ std::uint32_t low_word(const Address& address) {
 
 void Stack::at_connection(std::uint32_t index, Arrived& arrived) {
   Tcb& tcb = connections_[index];
+  const bool asked_for_cookie = tcb.fast_open && tcb.state == State::syn_sent;
+  const bool syn_was_lost = tcb.retransmits > 0;
   const Arrival arrival = tcp::segment_arrives(tcb, arrived.segment, arrived.packet, context_);
+  if (asked_for_cookie && arrival.established) {
+    learn_cookie(tcb, arrived.segment, syn_was_lost);
+    tcb.fast_open = false;
+  }
   bool packet_kept = arrival.packet_kept;
   if (arrival.reset) answer_with_reset(arrived);
   if (arrival.challenge) challenge(index);
   tell(index, arrival, arrived.packet, packet_kept);
   if (!packet_kept) packets_.free(arrived.packet);
+}
+
+// RFC 7413 section 4.1.3: also of what drops a SYN with text, or the option; it is asked anew then.
+void Stack::learn_cookie(const Tcb& tcb, const Segment& syn_ack, bool syn_was_lost) {
+  const base::TcpOptions& options = syn_ack.options;
+  if (options.has(base::TcpOptions::kFastOpen) && options.cookie_length != 0) {
+    cookies_.remember(tcb.key.remote, options);
+  } else if (syn_was_lost) {
+    cookies_.forget(tcb.key.remote);
+  }
 }
 
 // RFC 5961 section 7: challenge ACKs are limited, or the peer could make us a reflector.
@@ -51,9 +68,15 @@ void Stack::tell(std::uint32_t index, const Arrival& arrival, const base::Packet
   Tcb& tcb = connections_[index];
   if (arrival.established && !tcb.aborted) {
     ++(tcb.passive ? counters_.established_passive : counters_.established_active);
-    tcb.announced = true;
-    tcb.events->on_open(tcb.handler, reference(index));
+    if (tcb.fast_open && tcb.passive) {  // told already
+      tcb.fast_open = false;
+      --fast_opens_;
+    } else {
+      tcb.announced = true;
+      tcb.events->on_open(tcb.handler, reference(index));
+    }
   }
+  if (arrival.urgent && !tcb.aborted) tcb.events->on_urgent(tcb.handler, reference(index));
   if (arrival.space_freed && tcb.writable_wanted && !tcb.aborted) {
     tcb.writable_wanted = false;
     tcb.events->on_writable(tcb.handler, reference(index));
@@ -63,7 +86,9 @@ void Stack::tell(std::uint32_t index, const Arrival& arrival, const base::Packet
   if (tcb.fin_received && !tcb.aborted) tell_peer_finished(index);
   if (arrival.time_wait) {
     // The last ACK goes now: the record that would send it later is about to become TIME-WAIT.
-    if (tcb.ack_pending) emit(tcb.key, tcp::ack_of(tcb, context_), tcb.neighbour);
+    if (tcb.ack_pending) {
+      emit(tcb.key, tcp::ack_of(tcb, context_), tcb.neighbour, tcb.dscp);
+    }
     enter_time_wait(index);
     tcb.detached = true;
     return finish(index);
@@ -166,7 +191,8 @@ void Stack::end(std::uint32_t index, CloseReason reason) {
   release_connection(index);
 }
 
-std::optional<std::uint32_t> Stack::take_connection(void* handler, const HandlerTable& events) {
+std::optional<std::uint32_t> Stack::take_connection(void* handler, const HandlerTable& events,
+                                                    const ConnectionOptions& options) {
   const auto index = connections_.allocate();
   if (!index) return std::nullopt;
   Tcb& tcb = connections_[*index];
@@ -182,15 +208,13 @@ std::optional<std::uint32_t> Stack::take_connection(void* handler, const Handler
   tcb.starved = starved;
   tcb.handler = handler;
   tcb.events = &events;
-  tcb.congestion = parameters_.congestion;
-  tcb.nagle = parameters_.nagle;
-  tcb.dscp = parameters_.dscp;
-  tcb.keep_alive_s = parameters_.keep_alive_s;
+  tcp::configure(tcb, options, parameters_);
   return index;
 }
 
 void Stack::release_connection(std::uint32_t index) {
   Tcb& tcb = connections_[index];
+  if (tcb.fast_open && tcb.passive) --fast_opens_;
   tcb.send_queue.clear(packets_);
   tcp::give_transfer_back(tcb, context_);
   tcb.receive_queue.clear(packets_);
@@ -205,6 +229,7 @@ void Stack::connection_timer(std::uint32_t index) {
   Tcb& tcb = connections_[index];
   const tcp::Timeouts timeouts = tcp::timer_expired(tcb, context_);
   if (timeouts.gave_up) return end(index, CloseReason::timed_out);
+  if (timeouts.linger_over && !tcb.aborted) abort(index, CloseReason::timed_out);
   if (timeouts.application && !tcb.aborted) tcb.events->on_timer(tcb.handler, reference(index));
   schedule_if_needed(index);
   update_timer(index);
@@ -264,6 +289,7 @@ std::expected<Connection, Error> Stack::connect(const Endpoint& remote, void* ha
                                                 const HandlerTable& events,
                                                 const ConnectOptions& options) {
   if (stopped_) return std::unexpected(Error::wrong_state);
+  if (!options.connection.check()) return std::unexpected(Error::invalid_option);
   const auto source = source_of(remote, options);
   if (!source) return std::unexpected(source.error());
   const auto next_hop = interface_.next_hop(remote.address);
@@ -280,7 +306,7 @@ std::expected<Connection, Error> Stack::connect(const Endpoint& remote, void* ha
   if (!port) return std::unexpected(port.error());
   key.local_port = *port;
 
-  const std::uint32_t index = *take_connection(handler, events);
+  const std::uint32_t index = *take_connection(handler, events, options.connection);
   if (!flows_.insert(hash_of(key), RecordRef{RecordKind::connection, index}.raw())) {
     connections_.free(index);
     return std::unexpected(Error::no_connection_slot);
@@ -290,6 +316,14 @@ std::expected<Connection, Error> Stack::connect(const Endpoint& remote, void* ha
   tcb.neighbour = *neighbour;
   neighbours_.pin(*neighbour);
   tcb.context = options.context;
+  if (options.fast_open && tcp::asks_cookies(parameters_.fast_open)) {
+    tcb.fast_open = true;
+    // Packets for the text of the SYN are made before its answer tells how large they may be.
+    if (const auto* const known = cookies_.find(key.remote)) {
+      tcb.snd_mss = tcp::effective_send_mss(known->mss, parameters_.timestamps, key.local.is_v4(),
+                                            parameters_);
+    }
+  }
   tcb.announced = true;
   ++counters_.active_opens;
   schedule(index);

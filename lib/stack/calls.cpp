@@ -1,7 +1,7 @@
 // What applications call: Worker and Connection, and the stack's side of it.
 
 #include "stack/stack.hpp"
-#include "tcp/timeouts.hpp"
+#include "tcp/urgent.hpp"
 #include "tcp/user_calls.hpp"
 
 namespace handfast {
@@ -36,8 +36,9 @@ std::uint64_t Worker::time_wait_count() const {
 }
 
 std::expected<void, Error> Worker::listen(const Endpoint& local, void* handler,
-                                          const HandlerTable& table) {
-  return stack_->listen(local, handler, table);
+                                          const HandlerTable& table,
+                                          const ConnectionOptions& options) {
+  return stack_->listen(local, handler, table, options);
 }
 
 std::expected<Connection, Error> Worker::connect(const Endpoint& remote, void* handler,
@@ -66,11 +67,31 @@ std::expected<std::size_t, Error> Connection::send(std::span<const std::byte> by
   return stack_->send(index_, bytes);
 }
 
+std::expected<std::size_t, Error> Connection::send_urgent(std::span<const std::byte> bytes) {
+  if (find_open(stack_, index_, generation_) == nullptr) {
+    return std::unexpected(Error::stale_connection);
+  }
+  return stack_->send_urgent(index_, bytes);
+}
+
+std::size_t Connection::urgent_bytes() const {
+  const tcp::Tcb* const tcb = find_open(stack_, index_, generation_);
+  return tcb == nullptr ? 0 : tcp::urgent_bytes(*tcb);
+}
+
 std::expected<void, Error> Connection::close() {
   if (find_open(stack_, index_, generation_) == nullptr) {
     return std::unexpected(Error::stale_connection);
   }
   stack_->close(index_);
+  return {};
+}
+
+std::expected<void, Error> Connection::close_within(Duration patience) {
+  if (find_open(stack_, index_, generation_) == nullptr) {
+    return std::unexpected(Error::stale_connection);
+  }
+  stack_->close_within(index_, patience);
   return {};
 }
 
@@ -106,6 +127,28 @@ std::expected<void, Error> Connection::set_user_timeout(Duration timeout) {
   return {};
 }
 
+std::expected<void, Error> Connection::set_nagle(bool on) {
+  if (find_open(stack_, index_, generation_) == nullptr) {
+    return std::unexpected(Error::stale_connection);
+  }
+  stack_->set_nagle(index_, on);
+  return {};
+}
+
+std::expected<void, Error> Connection::set_keep_alive(Duration idle) {
+  if (find_open(stack_, index_, generation_) == nullptr) {
+    return std::unexpected(Error::stale_connection);
+  }
+  return stack_->set_keep_alive(index_, idle);
+}
+
+std::expected<void, Error> Connection::set_congestion_control(CongestionControl algorithm) {
+  if (find_open(stack_, index_, generation_) == nullptr) {
+    return std::unexpected(Error::stale_connection);
+  }
+  return stack_->set_congestion_control(index_, algorithm);
+}
+
 std::uint64_t Connection::context() const {
   const tcp::Tcb* const tcb = stack_ == nullptr ? nullptr : stack_->find(index_, generation_);
   return tcb == nullptr ? 0 : tcb->context;
@@ -130,24 +173,7 @@ bool Connection::is_alive() const {
 std::expected<ConnectionInfo, Error> Connection::info() const {
   const tcp::Tcb* const tcb = find_open(stack_, index_, generation_);
   if (tcb == nullptr) return std::unexpected(Error::stale_connection);
-  return ConnectionInfo{
-      .local = {.address = tcb->key.local, .port = tcb->key.local_port},
-      .remote = {.address = tcb->key.remote, .port = tcb->key.remote_port},
-      .state = tcb->state,
-      .snd_mss = tcb->snd_mss,
-      .snd_cwnd = tcb->cwnd,
-      .snd_ssthresh = tcb->ssthresh,
-      .snd_wnd = tcb->snd_wnd,
-      .rcv_wnd = tcb->rcv_wnd(),
-      .unacked = tcb->in_flight(),
-      .notsent = tcb->snd_end.is_after(tcb->snd_max) ? tcb->snd_end - tcb->snd_max : 0,
-      .rtt_us = tcb->srtt_us,
-      .rttvar_us = tcb->rttvar_us,
-      .rto_us = tcb->rto_us,
-      .retransmits = tcb->retransmits,
-      .timestamps = tcb->timestamps,
-      .window_scaling = tcb->window_scaling,
-  };
+  return stack_->info_of(*tcb);
 }
 
 Worker& Connection::worker() const {
@@ -174,10 +200,26 @@ std::expected<std::size_t, Error> Stack::send(std::uint32_t index,
   return accepted;
 }
 
+std::expected<std::size_t, Error> Stack::send_urgent(std::uint32_t index,
+                                                     std::span<const std::byte> bytes) {
+  const auto accepted = send(index, bytes);
+  if (accepted && *accepted > 0) tcp::mark_urgent(connections_[index], context_);
+  return accepted;
+}
+
 void Stack::close(std::uint32_t index) {
   // RFC 9293 section 3.10.4, SYN-SENT: delete the TCB.
   if (!tcp::close(connections_[index])) return abort(index, CloseReason::aborted);
   schedule_if_needed(index);
+}
+
+void Stack::close_within(std::uint32_t index, Duration patience) {
+  tcp::Tcb& tcb = connections_[index];
+  if (patience <= Duration::zero()) return abort(index, CloseReason::aborted);
+  if (!tcp::close(tcb)) return abort(index, CloseReason::aborted);
+  tcp::limit_close(tcb, base::ticks_in(std::min(patience, base::kDeadlineMax)), context_);
+  schedule_if_needed(index);
+  update_timer(index);
 }
 
 void Stack::abort(std::uint32_t index, CloseReason reason) {
@@ -204,11 +246,31 @@ void Stack::set_timer(std::uint32_t index, Duration after) {
 
 void Stack::set_user_timeout(std::uint32_t index, Duration timeout) {
   tcp::Tcb& tcb = connections_[index];
-  tcb.user_timeout = base::ticks_in(std::clamp(timeout, Duration::zero(), base::kDeadlineMax));
-  tcb.user_timeout_set = true;
-  if (tcb.retransmit_at == base::kNoTick) return;
-  tcb.retransmit_at = base::earlier_of(tcb.retransmit_at, tcp::patience_ends(tcb));
+  const Duration kept = std::clamp(timeout, Duration::zero(), base::kDeadlineMax);
+  tcp::set_user_timeout(tcb, base::ticks_in(kept));
   update_timer(index);
+}
+
+void Stack::set_nagle(std::uint32_t index, bool on) {
+  connections_[index].nagle = on;
+  schedule_if_needed(index);
+}
+
+std::expected<void, Error> Stack::set_keep_alive(std::uint32_t index, Duration idle) {
+  if (!ConnectionOptions{.keep_alive = idle}.check()) return std::unexpected(Error::invalid_option);
+  tcp::set_keep_alive(connections_[index], tcp::keep_alive_seconds(idle), context_);
+  schedule_if_needed(index);
+  update_timer(index);
+  return {};
+}
+
+std::expected<void, Error> Stack::set_congestion_control(std::uint32_t index,
+                                                         CongestionControl algorithm) {
+  if (!tcp::set_congestion_control(connections_[index], algorithm, context_)) {
+    return std::unexpected(Error::wrong_state);
+  }
+  schedule_if_needed(index);
+  return {};
 }
 
 }  // namespace handfast::stack

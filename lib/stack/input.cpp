@@ -3,7 +3,7 @@
 #include <variant>
 
 #include "stack/stack.hpp"
-#include "tcp/icmp_error.hpp"
+#include "tcp/path_mtu.hpp"
 #include "wire/arp.hpp"
 #include "wire/discovery.hpp"
 #include "wire/tcp.hpp"
@@ -249,7 +249,7 @@ void Stack::input_tcp_error(const Packet& packet, const net::TcpError& error, bo
   tcp::Tcb& tcb = connections_[ref.index()];
   tcp::IcmpVerdict verdict = tcp::IcmpVerdict::disbelieve;
   if (error.kind == Kind::packet_too_big) {
-    verdict = tcp::packet_too_big(tcb, quoted.seq, error.next_hop_mtu);
+    verdict = tcp::packet_too_big(tcb, quoted.seq, error.next_hop_mtu, context_);
   } else {
     verdict = tcp::icmp_error(tcb, quoted.seq, error.kind == Kind::unreachable_hard);
   }
@@ -297,8 +297,7 @@ void Stack::dispatch(Arrived& arrived) {
     case RecordKind::time_wait:
       return at_time_wait(ref.index(), arrived);
     case RecordKind::none:
-      at_listener(arrived);
-      packets_.free(arrived.packet);
+      if (!at_listener(arrived)) packets_.free(arrived.packet);
       return;
   }
 }

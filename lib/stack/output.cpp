@@ -27,11 +27,11 @@ void Stack::schedule_if_needed(std::uint32_t index) {
   tcp::finish_output(tcb, context_);
 }
 
-void Stack::schedule_half_open(std::uint32_t index) {
+void Stack::schedule_half_open(std::uint32_t index, tcp::HalfOpenAnswer answer) {
   tcp::HalfOpen& half = half_opens_[index];
-  if (half.scheduled) return;
-  half.scheduled = true;
-  pending_.push(RecordRef{RecordKind::half_open, index});
+  const bool stands = half.answer != tcp::HalfOpenAnswer::none;
+  half.answer = answer;
+  if (!stands) pending_.push(RecordRef{RecordKind::half_open, index});
 }
 
 void Stack::arm(std::uint32_t id, base::Tick deadline) {
@@ -111,7 +111,10 @@ bool Stack::output_connection(std::uint32_t index) {
         return true;
       }
       if (!tcp::next_segment(tcb, context_, next)) break;
-      emit(tcb.key, next.segment, tcb.neighbour);
+      if (tcb.fast_open && tcb.state == State::syn_sent && tcb.retransmits == 0) {
+        tcp::add_fast_open(tcb, cookies_.find(tcb.key.remote), next.segment, context_);
+      }
+      emit(tcb.key, next.segment, tcb.neighbour, tcb.dscp);
     }
     if (ready_count() >= kOutputBurst && tcp::has_output(tcb)) return false;
     tcp::finish_output(tcb, context_);
@@ -131,7 +134,9 @@ bool Stack::output_connection(std::uint32_t index) {
 void Stack::end_aborted(std::uint32_t index) {
   Tcb& tcb = connections_[index];
   if (tcb.aborted && !tcb.detached) {
-    if (const auto rst = tcp::reset_of_abort(tcb, context_)) emit(tcb.key, *rst, tcb.neighbour);
+    if (const auto rst = tcp::reset_of_abort(tcb, context_)) {
+      emit(tcb.key, *rst, tcb.neighbour, tcb.dscp);
+    }
   }
   end(index, tcb.close_reason);
 }
@@ -139,12 +144,20 @@ void Stack::end_aborted(std::uint32_t index) {
 bool Stack::output_half_open(std::uint32_t index) {
   tcp::HalfOpen& half = half_opens_[index];
   pending_.pop();
-  half.scheduled = false;
+  const tcp::HalfOpenAnswer answer = half.answer;
+  half.answer = tcp::HalfOpenAnswer::none;
   if (!half_opens_.is_in_use(index)) return true;
+  Segment segment;
+  if (answer == tcp::HalfOpenAnswer::acknowledgement) {
+    segment = tcp::ack_of(half, context_);
+  } else {
+    segment = tcp::syn_ack_of(half, context_);
+    if (answer == tcp::HalfOpenAnswer::syn_ack_with_cookie) {
+      tcp::add_cookie(segment, half.key, place_.isn_key, context_.now);
+    }
+  }
   // Not sent for want of a buffer or a route: the timer sends it again.
-  emit_reply(half.key,
-             half.prove_alive ? tcp::ack_of(half, context_) : tcp::syn_ack_of(half, context_));
-  half.prove_alive = false;
+  emit_reply(half.key, segment);
   if (!half.timer.is_armed()) {
     arm(connections_.capacity() + index, tcp::first_half_open_deadline(context_));
   }
@@ -158,19 +171,21 @@ bool Stack::emit_reply(const base::FlowKey& key, const Segment& segment) {
     ++counters_.no_route;
     return false;
   }
-  return emit(key, segment, *neighbour);
+  return emit(key, segment, *neighbour, parameters_.dscp);
 }
 
-wire::IpFields Stack::ip_fields_of(const base::FlowKey& key, const Segment& segment) const {
+wire::IpFields Stack::ip_fields_of(const base::FlowKey& key, const Segment& segment,
+                                  std::uint8_t dscp) const {
   return {.source = key.local,
           .destination = key.remote,
-          .traffic_class = static_cast<std::uint8_t>(interface_.traffic_class() |
+          .traffic_class = static_cast<std::uint8_t>(dscp << 2 |
                                                      static_cast<std::uint8_t>(segment.ecn)),
           .hop_limit = interface_.hop_limit(),
           .flow_label = key.remote.is_v4() ? 0 : wire::flow_label_of(hash_of(key))};
 }
 
-bool Stack::emit(const base::FlowKey& key, const Segment& segment, net::NeighbourId neighbour) {
+bool Stack::emit(const base::FlowKey& key, const Segment& segment, net::NeighbourId neighbour,
+                 std::uint8_t dscp) {
   base::Packet packet;
   if (!packets_.allocate(packet)) {
     ++counters_.no_packet_buffer;
@@ -179,7 +194,7 @@ bool Stack::emit(const base::FlowKey& key, const Segment& segment, net::Neighbou
   const wire::LinkHeader* const known = neighbours_.link_header(neighbour, context_.now);
   wire::emit_tcp(packet,
                  {.link = known != nullptr ? *known : neighbours_.placeholder_header(neighbour),
-                  .ip = ip_fields_of(key, segment),
+                  .ip = ip_fields_of(key, segment, dscp),
                   .ports = {.source = key.local_port, .destination = key.remote_port},
                   .segment = segment,
                   .offload_ip_checksum = interface_.offload_ip_checksum(),

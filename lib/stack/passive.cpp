@@ -16,23 +16,76 @@ void Stack::answer_with_reset(const Arrived& arrived) {
   if (const auto rst = tcp::reset_for(arrived.segment)) emit_reply(arrived.key, *rst);
 }
 
-void Stack::at_listener(const Arrived& arrived) {
-  if (stopped_ || !listeners_.find(arrived.key.local, arrived.key.local_port)) {
+bool Stack::at_listener(const Arrived& arrived) {
+  const auto listener = listeners_.find(arrived.key.local, arrived.key.local_port);
+  if (stopped_ || !listener) {
     wire::count(wire::Drop::no_listener, counters_);
-    return answer_with_reset(arrived);
+    answer_with_reset(arrived);
+    return false;
   }
   switch (tcp::listen_segment_arrives(arrived.segment)) {
     case tcp::ListenVerdict::ignore:
-      return;
+      return false;
     case tcp::ListenVerdict::reset:
-      return answer_with_reset(arrived);
+      answer_with_reset(arrived);
+      return false;
     case tcp::ListenVerdict::open:
-      return open_half(arrived,
-                       tcp::initial_sequence_number(arrived.key, place_.isn_key, context_.now));
+      return open_passively(arrived, *listener);
   }
+  return false;
 }
 
-void Stack::open_half(const Arrived& arrived, Seq iss) {
+bool Stack::open_passively(const Arrived& arrived, std::uint32_t listener) {
+  const Seq iss = tcp::initial_sequence_number(arrived.key, place_.isn_key, context_.now);
+  auto answer = tcp::HalfOpenAnswer::syn_ack;
+  if (arrived.segment.options.has(base::TcpOptions::kFastOpen) &&
+      tcp::gives_cookies(parameters_.fast_open)) {
+    if (tcp::has_good_cookie(arrived.segment, arrived.key, place_.isn_key, context_.now)) {
+      if (!arrived.segment.payload.empty() && fast_opens_ < config_.max_fast_open &&
+          !packets_.is_low()) {
+        return open_fast(arrived, listener, iss);
+      }
+    } else {
+      answer = tcp::HalfOpenAnswer::syn_ack_with_cookie;
+    }
+    if (arrived.segment.options.cookie_length != 0) ++counters_.fast_open_refused;
+  }
+  open_half(arrived, iss, answer);
+  return false;
+}
+
+// RFC 7413 section 4.2.2: the application hears of the connection, and of its text, before the
+// handshake is done.
+bool Stack::open_fast(const Arrived& arrived, std::uint32_t listener, Seq iss) {
+  const Listener& at = listener_handlers_[listener];
+  const auto next_hop = interface_.next_hop(arrived.key.remote);
+  const auto neighbour = next_hop ? neighbours_.find_or_add(*next_hop, context_.now) : std::nullopt;
+  const auto index = neighbour ? take_connection(at.handler, *at.events, at.options) : std::nullopt;
+  if (!index) {
+    ++counters_.connections_refused;
+    return false;
+  }
+  if (!flows_.insert(arrived.hash, RecordRef{RecordKind::connection, *index}.raw())) {
+    connections_.free(*index);
+    ++counters_.connections_refused;
+    return false;
+  }
+  tcp::Tcb& tcb = connections_[*index];
+  const tcp::Arrival arrival =
+      tcp::open_with_text(tcb, arrived.key, arrived.segment, iss, context_);
+  tcb.neighbour = *neighbour;
+  neighbours_.pin(*neighbour);
+  ++fast_opens_;
+  ++counters_.passive_opens;
+  ++counters_.fast_open_accepted;
+  tcb.announced = true;
+  tcb.events->on_open(tcb.handler, reference(*index));
+  bool packet_kept = false;
+  tell(*index, arrival, arrived.packet, packet_kept);
+  return packet_kept;
+}
+
+void Stack::open_half(const Arrived& arrived, Seq iss, tcp::HalfOpenAnswer answer) {
   // When packets run low, what is open needs them more than what is not.
   if (packets_.is_low()) {
     ++counters_.syn_dropped_no_packets;
@@ -50,7 +103,7 @@ void Stack::open_half(const Arrived& arrived, Seq iss) {
   }
   tcp::open_half(half_opens_[*index], arrived.key, arrived.segment, iss, context_);
   ++counters_.passive_opens;
-  schedule_half_open(*index);
+  schedule_half_open(*index, answer);
 }
 
 void Stack::at_half_open(std::uint32_t index, Arrived& arrived) {
@@ -59,12 +112,11 @@ void Stack::at_half_open(std::uint32_t index, Arrived& arrived) {
     case tcp::HalfOpenVerdict::ignore:
       break;
     case tcp::HalfOpenVerdict::acknowledge:
-      half.prove_alive = true;
-      schedule_half_open(index);
+      schedule_half_open(index, tcp::HalfOpenAnswer::acknowledgement);
       break;
     case tcp::HalfOpenVerdict::answer_again:
       ++counters_.syn_ack_retransmitted;
-      schedule_half_open(index);
+      schedule_half_open(index, tcp::HalfOpenAnswer::syn_ack);
       break;
     case tcp::HalfOpenVerdict::reset:
       answer_with_reset(arrived);
@@ -88,7 +140,7 @@ void Stack::establish(std::uint32_t half_index, Arrived& arrived) {
     return;
   }
   const Listener& at = listener_handlers_[*listener];
-  const auto index = take_connection(at.handler, *at.events);
+  const auto index = take_connection(at.handler, *at.events, at.options);
   const auto next_hop = interface_.next_hop(arrived.key.remote);
   const auto neighbour = next_hop ? neighbours_.find_or_add(*next_hop, context_.now) : std::nullopt;
   if (!index || !neighbour) {
@@ -128,7 +180,7 @@ void Stack::half_open_timer(std::uint32_t index) {
   ++counters_.retransmission_timeouts;
   ++counters_.syn_ack_retransmitted;
   arm(connections_.capacity() + index, *next);
-  schedule_half_open(index);
+  schedule_half_open(index, tcp::HalfOpenAnswer::syn_ack);
 }
 
 // The record is small and says all that can still be asked. The Tcb is the caller's to release.
@@ -189,7 +241,7 @@ void Stack::at_time_wait(std::uint32_t index, Arrived& arrived) {
       Seq iss = tcp::initial_sequence_number(arrived.key, place_.isn_key, context_.now);
       constexpr std::uint32_t kBeyond = 1 << 17;
       if (!iss.is_after(state.snd_nxt)) iss = state.snd_nxt + kBeyond;
-      open_half(arrived, iss);
+      open_half(arrived, iss, tcp::HalfOpenAnswer::syn_ack);
       break;
     }
   }

@@ -138,7 +138,8 @@ void Stack::learn_neighbour(const Address& address, const base::MacAddress& mac)
 }
 
 std::expected<void, Error> Stack::listen(const Endpoint& local, void* handler,
-                                         const HandlerTable& events) {
+                                         const HandlerTable& events,
+                                         const ConnectionOptions& options) {
   if (stopped_) return std::unexpected(Error::wrong_state);
   const Address& address = local.address;
   if (local.port == 0 || address.is_multicast() || interface_.is_broadcast(address)) {
@@ -147,9 +148,10 @@ std::expected<void, Error> Stack::listen(const Endpoint& local, void* handler,
   if (!address.is_unspecified() && !interface_.is_ours(address)) {
     return std::unexpected(Error::not_our_address);
   }
+  if (!options.check()) return std::unexpected(Error::invalid_option);
   const auto id = listeners_.add(local);
   if (!id) return std::unexpected(id.error());
-  listener_handlers_[*id] = {.handler = handler, .events = &events};
+  listener_handlers_[*id] = {.handler = handler, .events = &events, .options = options};
   return {};
 }
 

@@ -38,6 +38,7 @@
 #include "table/flow_table.hpp"
 #include "table/listener_table.hpp"
 #include "table/port_allocator.hpp"
+#include "tcp/fast_open.hpp"
 #include "tcp/half_open.hpp"
 #include "tcp/segment_arrives.hpp"
 #include "tcp/tcb.hpp"
@@ -97,7 +98,7 @@ class Stack final : private net::FrameSink {
 
   // What Worker and Connection call.
   std::expected<void, Error> listen(const Endpoint& local, void* handler,
-                                    const HandlerTable& events);
+                                    const HandlerTable& events, const ConnectionOptions& options);
   void stop_listening(const Endpoint& local);
   std::expected<Connection, Error> connect(const Endpoint& remote, void* handler,
                                            const HandlerTable& events,
@@ -112,11 +113,19 @@ class Stack final : private net::FrameSink {
   // The live record of a reference, or null when it is stale.
   tcp::Tcb* find(std::uint32_t index, std::uint32_t generation);
   std::expected<std::size_t, Error> send(std::uint32_t index, std::span<const std::byte> bytes);
+  std::expected<std::size_t, Error> send_urgent(std::uint32_t index,
+                                                std::span<const std::byte> bytes);
   void close(std::uint32_t index);
+  void close_within(std::uint32_t index, Duration patience);
   void abort(std::uint32_t index, CloseReason reason);
   void resume_receive(std::uint32_t index);
   void set_timer(std::uint32_t index, Duration after);
   void set_user_timeout(std::uint32_t index, Duration timeout);
+  void set_nagle(std::uint32_t index, bool on);
+  std::expected<void, Error> set_keep_alive(std::uint32_t index, Duration idle);
+  std::expected<void, Error> set_congestion_control(std::uint32_t index,
+                                                    CongestionControl algorithm);
+  ConnectionInfo info_of(const tcp::Tcb& tcb) const;
 
  private:
   // Frames looked at together: their table lines are fetched while others are parsed.
@@ -140,6 +149,7 @@ class Stack final : private net::FrameSink {
   struct Listener {
     void* handler;
     const HandlerTable* events;
+    ConnectionOptions options;
   };
 
   Stack(const StackConfig& config, const StackPlace& place, const net::Interface& interface,
@@ -167,8 +177,11 @@ class Stack final : private net::FrameSink {
   void count_received(const base::Segment& segment);
 
   // passive.cpp: LISTEN, SYN-RECEIVED, TIME-WAIT.
-  void at_listener(const Arrived& arrived);
-  void open_half(const Arrived& arrived, tcp::Seq iss);
+  // Returns whether the packet was kept.
+  bool at_listener(const Arrived& arrived);
+  bool open_passively(const Arrived& arrived, std::uint32_t listener);
+  bool open_fast(const Arrived& arrived, std::uint32_t listener, tcp::Seq iss);
+  void open_half(const Arrived& arrived, tcp::Seq iss, tcp::HalfOpenAnswer answer);
   void at_half_open(std::uint32_t index, Arrived& arrived);
   void establish(std::uint32_t index, Arrived& arrived);
   void drop_half_open(std::uint32_t index);
@@ -188,7 +201,8 @@ class Stack final : private net::FrameSink {
   void finish(std::uint32_t index);
   void leave_flow_table(std::uint32_t index);
   void end(std::uint32_t index, CloseReason reason);
-  std::optional<std::uint32_t> take_connection(void* handler, const HandlerTable& events);
+  std::optional<std::uint32_t> take_connection(void* handler, const HandlerTable& events,
+                                               const ConnectionOptions& options);
   void release_connection(std::uint32_t index);
   void connection_timer(std::uint32_t index);
   void count_end(CloseReason reason);
@@ -202,18 +216,21 @@ class Stack final : private net::FrameSink {
   // output.cpp: from records to frames.
   void schedule(std::uint32_t index);
   void schedule_if_needed(std::uint32_t index);
-  void schedule_half_open(std::uint32_t index);
+  void schedule_half_open(std::uint32_t index, tcp::HalfOpenAnswer answer);
   void tell_starved();
   void update_timer(std::uint32_t index);
   // False when no packet or no room is left: the record keeps its turn.
   bool output_connection(std::uint32_t index);
   bool output_half_open(std::uint32_t index);
   void end_aborted(std::uint32_t index);
-  wire::IpFields ip_fields_of(const base::FlowKey& key, const base::Segment& segment) const;
-  bool emit(const base::FlowKey& key, const base::Segment& segment, net::NeighbourId neighbour);
+  wire::IpFields ip_fields_of(const base::FlowKey& key, const base::Segment& segment,
+                              std::uint8_t dscp) const;
+  bool emit(const base::FlowKey& key, const base::Segment& segment, net::NeighbourId neighbour,
+            std::uint8_t dscp);
   // For answers without a connection: finds the way itself.
   bool emit_reply(const base::FlowKey& key, const base::Segment& segment);
   void challenge(std::uint32_t index);
+  void learn_cookie(const tcp::Tcb& tcb, const base::Segment& syn_ack, bool syn_was_lost);
   void count_sent(const base::Segment& segment);
   std::size_t ready_count() const { return ready_end_ - ready_first_; }
   std::uint64_t hash_of(const base::FlowKey& key) const {
@@ -263,6 +280,8 @@ class Stack final : private net::FrameSink {
   StackConfig config_;
   std::uint32_t time_wait_ms_;  // 2MSL
   bool stopped_ = false;        // nothing new begins
+  tcp::FastOpenCookies cookies_;
+  std::uint32_t fast_opens_ = 0;  // in SYN-RECEIVED with text of the SYN
 
   std::size_t ready_first_ = 0;
   std::size_t ready_end_ = 0;

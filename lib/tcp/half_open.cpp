@@ -56,7 +56,6 @@ void open_half(HalfOpen& half, const base::FlowKey& key, const Segment& syn, Seq
   half.timestamps = offer.timestamps;
   half.sack = offer.sack;
   half.ecn = context.parameters.ecn != EcnMode::off && offers_ecn(syn, false);
-  half.prove_alive = false;
 }
 
 HalfOpenVerdict half_open_segment_arrives(const HalfOpen& half, const Segment& seg,
@@ -153,7 +152,7 @@ void promote(Tcb& tcb, const HalfOpen& half, const Context& context) {
   tcb.snd_wl1 = half.irs;
   tcb.snd_wl2 = half.iss;
   tcb.rto_us = context.parameters.rto_initial_us;
-  tcb.user_timeout = context.parameters.user_timeout;
+  if (!tcb.user_timeout_set) tcb.user_timeout = context.parameters.user_timeout;
   tcb.retransmits = half.retransmits;
   tcb.waiting_since = context.tick;
 }

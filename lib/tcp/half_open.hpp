@@ -12,6 +12,14 @@
 
 namespace handfast::tcp {
 
+// What waits in the stack's list to be sent.
+enum class HalfOpenAnswer : std::uint8_t {
+  none,
+  syn_ack,
+  syn_ack_with_cookie,  // RFC 7413: the SYN asked for one, or showed a bad one
+  acknowledgement,      // RFC 9293 section 3.10.7.4 first step
+};
+
 struct HalfOpen {
   base::FlowKey key;
   std::uint32_t generation;  // the slab's
@@ -29,8 +37,7 @@ struct HalfOpen {
   std::uint8_t window_shift : 4;
   bool window_scaling : 1;
   bool timestamps : 1;
-  bool scheduled : 1;    // the stack's: a SYN-ACK is waiting to be sent
-  bool prove_alive : 1;  // a plain ACK is to be sent instead (RFC 9293 3.10.7.4 first step)
+  HalfOpenAnswer answer : 2;
 
   Seq rcv_nxt() const { return irs + 1; }
 };

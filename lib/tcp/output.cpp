@@ -77,7 +77,7 @@ void plan_syn(Tcb& tcb, Context& context, Segment& out) {
   tcb.syn_pending = false;
   if (tcb.snd_max == tcb.snd_una) {
     tcb.snd_nxt = tcb.snd_max = tcb.snd_una + 1;
-    tcb.waiting_since = context.tick;
+    tcb.heard(context.tick);
     start_syn_measurement(tcb, context);
   }
   arm_sending_timer(tcb, context);
@@ -118,7 +118,7 @@ void plan_node(Tcb& tcb, Context& context, SendNode* node, Outgoing& out) {
     ++context.counters.data_retransmitted;
     return;
   }
-  if (tcb.in_flight() == 0) tcb.waiting_since = context.tick;
+  if (tcb.in_flight() == 0) tcb.heard(context.tick);
   Transfer& t = *tcb.transfer;
   t.unsent = tcb.send_queue.after(node);
   if (node->length < tcb.snd_mss) t.small_end = node->end();
@@ -132,7 +132,7 @@ void plan_fin(Tcb& tcb, Context& context, Outgoing& out) {
   out.segment.flags |= base::kFin;
   out.node = nullptr;
   if (tcb.fin_sent()) ++context.counters.fin_retransmitted;
-  if (tcb.in_flight() == 0) tcb.waiting_since = context.tick;
+  if (tcb.in_flight() == 0) tcb.heard(context.tick);
   tcb.fin_lost = false;
   tcb.snd_nxt = tcb.snd_max = base::later_of(tcb.snd_max, tcb.snd_end + 1);
 }
@@ -275,9 +275,19 @@ bool plan_loss_probe(Tcb& tcb, Context& context, Outgoing& out) {
   return true;
 }
 
-bool may_send_data(State state) {
-  return state == State::established || state == State::close_wait || state == State::fin_wait_1 ||
-         state == State::closing || state == State::last_ack;
+bool may_send_data(const Tcb& tcb) {
+  switch (tcb.state) {
+    case State::established:
+    case State::close_wait:
+    case State::fin_wait_1:
+    case State::closing:
+    case State::last_ack:
+      return true;
+    case State::syn_received:
+      return tcb.passive && tcb.fast_open;  // RFC 7413 section 4.2.2
+    default:
+      return false;
+  }
 }
 
 bool plan_data(Tcb& tcb, Context& context, Outgoing& out) {
@@ -308,7 +318,7 @@ bool has_output(const Tcb& tcb) {
       tcb.loss_probe_pending) {
     return true;
   }
-  if (!may_send_data(tcb.state)) return false;
+  if (!may_send_data(tcb)) return false;
   return tcb.snd_end.is_after(tcb.snd_nxt) || has_unsent_fin(tcb) ||
          (tcb.transfer != nullptr && tcb.transfer->lost_bytes > 0);
 }
@@ -319,7 +329,11 @@ bool next_segment(Tcb& tcb, Context& context, Outgoing& out) {
     plan_syn(tcb, context, out.segment);
     return true;
   }
-  if (may_send_data(tcb.state) && plan_data(tcb, context, out)) return true;
+  if (may_send_data(tcb)) {
+    if (plan_data(tcb, context, out)) return true;
+  } else if (tcb.probe_pending && plan_probe(tcb, context, out)) {
+    return true;  // a keep-alive in FIN-WAIT-2
+  }
   if (!tcb.ack_pending) return false;
   out.node = nullptr;
   out.segment = ack_of(tcb, context);
@@ -345,11 +359,19 @@ std::optional<Segment> reset_of_abort(const Tcb& tcb, const Context& context) {
     case State::fin_wait_2:
     case State::close_wait:
       break;
+    case State::closing:
+    case State::last_ack:
+      // Deviation: the RFC has the Tcb deleted without a word, as if all text had been sent. With
+      // some of it left, the peer would wait for it.
+      if (tcb.snd_una.is_before(tcb.snd_end)) break;
+      return std::nullopt;
     default:
       return std::nullopt;
   }
   Segment rst;
-  rst.seq = tcb.snd_max;
+  // Exactly what the peer expects next, or it does not believe it (RFC 5961 section 3.2). A probe
+  // of a closed window it has not taken.
+  rst.seq = tcb.is_persisting() ? tcb.snd_nxt : tcb.snd_max;
   rst.ack = tcb.rcv_nxt;
   rst.flags = base::kRst | base::kAck;
   add_timestamps(tcb, context, rst);

@@ -19,6 +19,11 @@ inline constexpr std::uint16_t kMinSendMss = 88;          // a smaller offer is 
 inline constexpr std::uint8_t kMaxWindowShift = 14;       // RFC 7323 section 2.3
 inline constexpr std::uint32_t kTimestampOption = 12;     // bytes, with its padding
 
+// As Tcb::keep_alive_s.
+constexpr std::uint16_t keep_alive_seconds(Duration idle) {
+  return static_cast<std::uint16_t>(std::chrono::ceil<std::chrono::seconds>(idle).count());
+}
+
 struct Parameters {
   std::uint32_t rto_initial_us;
   std::uint32_t rto_min_us;
@@ -70,8 +75,7 @@ struct Parameters {
             .receive_buffer_max = buffer(receive_max),
             .delayed_ack = config.delayed_ack.count() == 0 ? 0 : base::ticks_in(config.delayed_ack),
             .keep_alive_interval = base::ticks_in(config.keep_alive_interval),
-            .keep_alive_s = static_cast<std::uint16_t>(
-                std::chrono::ceil<std::chrono::seconds>(config.keep_alive).count()),
+            .keep_alive_s = keep_alive_seconds(config.keep_alive),
             .keep_alive_probes = config.keep_alive_probes,
             .mtu = config.interface.mtu,
             .receive_shift = shift,

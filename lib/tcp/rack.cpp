@@ -92,8 +92,9 @@ std::uint32_t rack_detect_loss(Tcb& tcb, const Context& context) {
 
 bool may_probe_tail(const Tcb& tcb) {
   const Transfer* const t = tcb.transfer;
-  return t != nullptr && tcb.sack && !t->probe_outstanding && t->recovery == Recovery::open &&
-         t->sacked_bytes == 0 && t->in_time.oldest() != nullptr && tcb.retransmits == 0;
+  return t != nullptr && tcb.sack && tcb.is_synchronized() && !t->probe_outstanding &&
+         t->recovery == Recovery::open && t->sacked_bytes == 0 && t->in_time.oldest() != nullptr &&
+         tcb.retransmits == 0;
 }
 
 std::uint32_t tail_probe_time_out_us(const Tcb& tcb, const Context&) {

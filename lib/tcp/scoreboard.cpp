@@ -154,7 +154,7 @@ void take_sack_blocks(Tcb& tcb, const base::Segment& seg, AckNews& news, const C
 }
 
 void finish_rate_sample(Tcb& tcb, AckNews& news, const Context&) {
-  const Transfer& t = *tcb.transfer;
+  Transfer& t = *tcb.transfer;
   if (!news.has_newest) {
     news.sample.rate_interval_us = 0;
     return;
@@ -162,6 +162,10 @@ void finish_rate_sample(Tcb& tcb, AckNews& news, const Context&) {
   news.sample.rate_bytes = t.delivered - news.sample.prior_delivered;
   // Shorter than the shortest round trip cannot be: ACKs came compressed.
   if (news.sample.rate_interval_us < t.min_rtt_us) news.sample.rate_interval_us = 0;
+  if (news.sample.rate_interval_us == 0) return;
+  // A sample of the application's own pace counts only when it is faster (as Linux has it).
+  const std::uint64_t rate = news.sample.rate_bytes * 1'000'000 / news.sample.rate_interval_us;
+  if (!news.sample.is_app_limited || rate > t.delivery_rate) t.delivery_rate = rate;
 }
 
 void mark_lost(Tcb& tcb, SendNode* node) {

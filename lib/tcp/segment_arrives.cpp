@@ -71,6 +71,13 @@ void Arriving::remember_timestamp(Seq first) {
 
 // First step.
 bool Arriving::check_sequence_number() {
+  // The SYN whose text we have taken, again: our SYN-ACK was lost. SND.WL1 is IRS until
+  // ESTABLISHED.
+  if (tcb.fast_open && tcb.passive && seg.has(base::kSyn) && !seg.has(base::kAck) &&
+      seg.seq == tcb.snd_wl1) {
+    tcb.syn_pending = true;
+    return false;
+  }
   // Simultaneous open: the peer's SYN once more, on its own or with the ACK of ours. It has been
   // counted in RCV.NXT already; what follows it may be new.
   if (tcb.state == State::syn_received && seg.has(base::kSyn) && seg.seq + 1 == tcb.rcv_nxt) {
@@ -101,6 +108,8 @@ bool Arriving::check_sequence_number() {
     if (seg.len() > 0 && (seg.seq + seg.len()).is_at_or_before(tcb.rcv_nxt)) {
       ++context.counters.duplicate_segments;
     }
+    // The peer's own keep-alive is a sign of life as well (MUST-26).
+    if (seg.seq + 1 == tcb.rcv_nxt && tcb.in_flight() == 0) tcb.heard(context.tick);
     tcb.ack_pending = true;
     return false;
   }
@@ -131,8 +140,10 @@ bool Arriving::check_rst() {
     out.challenge = true;
     return false;
   }
-  // A passive open's record never comes here in SYN-RECEIVED but to be established at once.
-  close(tcb.state == State::syn_received ? CloseReason::refused : CloseReason::reset);
+  // A passive open's record never comes here in SYN-RECEIVED but by Fast Open, or to be established
+  // at once.
+  const bool is_refusal = tcb.state == State::syn_received && !tcb.passive;
+  close(is_refusal ? CloseReason::refused : CloseReason::reset);
   return false;
 }
 
@@ -148,9 +159,12 @@ bool Arriving::check_ack() {
   if (!seg.has(base::kAck)) return false;
   if (tcb.state == State::syn_received && !ack_in_syn_received()) return false;
   if (!ack_is_acceptable()) return false;
-  tcb.waiting_since = tcb.is_persisting() || tcb.snd_wnd == 0 || tcb.in_flight() == 0
-                          ? context.tick  // the peer lives, and may keep its window closed (MUST-37)
-                          : tcb.waiting_since;
+  // The peer lives, and may keep its window closed (MUST-37).
+  if (tcb.is_persisting() || tcb.snd_wnd == 0 || tcb.in_flight() == 0) tcb.heard(context.tick);
+  if (tcb.timer_is == TimerIs::keep_alive && tcb.retransmits > 0) {
+    tcb.retransmits = 0;
+    tcb.stop_timer();  // armed anew for the idleness that begins now
+  }
   if (seg.ack.is_at_or_after(tcb.snd_una)) take_acknowledgement();
   take_window();
   return after_ack();
@@ -161,6 +175,7 @@ bool Arriving::ack_in_syn_received() {
     out.reset = true;
     return false;
   }
+  finish_syn_measurement(tcb, context);
   enter_established();
   return true;
 }
@@ -209,7 +224,7 @@ void Arriving::take_acknowledgement() {
   tcb.probe_pending = false;
   tcb.loss_probe_pending = false;
   tcb.fin_lost = false;
-  tcb.waiting_since = context.tick;
+  tcb.heard(context.tick);
   // RFC 6298 sections 5.2 and 5.3. Output arms it again for what is in flight.
   tcb.stop_timer();
 }
@@ -238,6 +253,7 @@ void Arriving::take_marks() {
 // What our FIN's acknowledgement does in each state.
 bool Arriving::after_ack() {
   if (!tcb.fin_acked()) return tcb.state != State::closing && tcb.state != State::last_ack;
+  tcb.lingers = false;
   switch (tcb.state) {
     case State::fin_wait_1:
       tcb.state = State::fin_wait_2;

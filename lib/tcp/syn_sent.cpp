@@ -4,6 +4,7 @@
 #include "tcp/handshake_options.hpp"
 #include "tcp/receive_window.hpp"
 #include "tcp/rtt.hpp"
+#include "tcp/scoreboard.hpp"
 
 namespace handfast::tcp {
 
@@ -39,8 +40,12 @@ bool Arriving::in_syn_sent() {
     return false;
   }
   finish_syn_measurement(tcb, context);
-  tcb.snd_una = seg.ack;
-  tcb.snd_nxt = base::later_of(tcb.snd_nxt, seg.ack);
+  // With Fast Open it may acknowledge text too. What it does not is sent as if it never had been
+  // (RFC 7413 section 4.2.1).
+  AckNews news;
+  take_cumulative_ack(tcb, seg.ack, news, context);
+  out.space_freed = news.space_freed;
+  tcb.snd_max = tcb.snd_nxt;
   tcb.stop_timer();
   window_is_unscaled = true;
   enter_established();

@@ -115,6 +115,9 @@ struct Tcb {
   bool user_timeout_set : 1;    // by the application
   bool fin_received : 1;        // RCV.NXT is past the peer's FIN
   bool nagle : 1;
+  // SYN-SENT: the SYN asks for a cookie or shows one. SYN-RECEIVED: text came with it (RFC 7413).
+  bool fast_open : 1;
+  bool lingers : 1;       // close_within(): `waiting_since` stands still
   bool urgent_ahead : 1;  // RCV.UP is beyond what the application has taken (urgent.hpp)
   CongestionControl congestion : 3;
   // The stack's.
@@ -156,6 +159,12 @@ struct Tcb {
   bool fin_acked() const { return fin_queued && snd_una.is_after(snd_end); }
   // Between zero-window probes, whether or not one is due.
   bool is_persisting() const { return timer_is == TimerIs::persist; }
+  // For the application's next data, or the peer's: nothing is owed to us.
+  bool waits_idly() const { return timer_is == TimerIs::idle || timer_is == TimerIs::keep_alive; }
+  // Patience begins anew.
+  void heard(Tick now) {
+    if (!lingers) waiting_since = now;
+  }
   // What is due next is decided anew when output ends.
   void stop_timer() {
     timer_is = TimerIs::retransmission;

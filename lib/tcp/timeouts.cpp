@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tcp/acknowledge.hpp"
+#include "tcp/path_mtu.hpp"
 #include "tcp/rack.hpp"
 #include "tcp/recovery.hpp"
 #include "tcp/rtt.hpp"
@@ -26,7 +27,10 @@ void send_again(Tcb& tcb, Context& context) {
   if (tcb.state == State::syn_sent || tcb.state == State::syn_received) {
     tcb.syn_pending = true;
   } else {
-    if (tcb.transfer != nullptr) retransmission_timed_out(tcb, context);
+    if (tcb.transfer != nullptr) {
+      suspect_black_hole(tcb, context);
+      retransmission_timed_out(tcb, context);
+    }
     // With data before it, the FIN goes along with the last of it.
     tcb.fin_lost = tcb.fin_sent() && tcb.snd_una == tcb.snd_end;
   }
@@ -45,6 +49,8 @@ void arm_impatient(Tcb& tcb, TimerIs timer, std::uint64_t us, const Context& con
 }
 
 void arm_for_flight(Tcb& tcb, Context& context) {
+  // Unanswered probes of the time before do not count.
+  if (tcb.timer_is == TimerIs::keep_alive) tcb.retransmits = 0;
   if (tcb.transfer != nullptr && tcb.transfer->reordering_timer) {
     const std::uint32_t wait_us = rack_detect_loss(tcb, context);
     if (wait_us > 0 && wait_us < tcb.rto_us) {
@@ -61,7 +67,7 @@ void arm_for_flight(Tcb& tcb, Context& context) {
 void arm_persist(Tcb& tcb, const Context& context) {
   if (!tcb.is_persisting()) {
     tcb.retransmits = 0;
-    tcb.waiting_since = context.tick;
+    tcb.heard(context.tick);
   }
   const std::uint64_t wait_us =
       std::min<std::uint64_t>(std::uint64_t{tcb.rto_us} << std::min<unsigned>(tcb.retransmits, 20),
@@ -69,11 +75,41 @@ void arm_persist(Tcb& tcb, const Context& context) {
   arm_impatient(tcb, TimerIs::persist, wait_us, context);
 }
 
+bool may_keep_alive(const Tcb& tcb) {
+  return tcb.keep_alive_s != 0 &&
+         (tcb.state == State::established || tcb.state == State::close_wait ||
+          tcb.state == State::fin_wait_2);
+}
+
+Tick keep_alive_begins(const Tcb& tcb) {
+  return base::tick_from_raw(std::int64_t{tcb.waiting_since} +
+                             base::ticks_in(std::chrono::seconds(tcb.keep_alive_s)));
+}
+
 void arm_idle(Tcb& tcb, const Context& context) {
-  if (tcb.transfer != nullptr) {
+  if (tcb.transfer != nullptr && !knows_smaller_path(tcb)) {
     tcb.timer_is = TimerIs::idle;
     tcb.retransmit_at = ticks_ahead(std::max(tcb.rto_us, kTransferKeptUs), context);
+  } else if (may_keep_alive(tcb)) {
+    tcb.timer_is = TimerIs::keep_alive;
+    tcb.retransmits = 0;
+    tcb.retransmit_at = keep_alive_begins(tcb);
   }
+}
+
+// RFC 9293 section 3.8.4. What the peer sends meanwhile only moves `waiting_since`: so this looks
+// first whether it has (MUST-26). `retransmits` counts the probes without an answer; more than one
+// must be unanswered (MUST-29).
+void keep_alive_due(Tcb& tcb, const Context& context, Timeouts& out) {
+  if (tcb.retransmits == 0 && !base::is_due(keep_alive_begins(tcb), context.tick)) {
+    tcb.retransmit_at = keep_alive_begins(tcb);
+    return;
+  }
+  if (tcb.retransmits >= context.parameters.keep_alive_probes) return give_up(tcb, out);
+  ++tcb.retransmits;
+  tcb.probe_pending = true;
+  tcb.retransmit_at =
+      base::tick_from_raw(std::int64_t{context.tick} + context.parameters.keep_alive_interval);
 }
 
 bool has_unsent(const Tcb& tcb) {
@@ -93,7 +129,11 @@ void timer_ran_out(Tcb& tcb, Context& context, Timeouts& out) {
     tcb.timer_is = TimerIs::retransmission;
     return;
   }
-  if (base::is_due(patience_ends(tcb), context.tick)) return give_up(tcb, out);
+  if (tcb.timer_is == TimerIs::keep_alive) return keep_alive_due(tcb, context, out);
+  if (base::is_due(patience_ends(tcb), context.tick)) {
+    out.linger_over = tcb.lingers;
+    return tcb.lingers ? void() : give_up(tcb, out);
+  }
   switch (tcb.timer_is) {
     case TimerIs::persist:
       tcb.probe_pending = true;
@@ -128,8 +168,7 @@ Timeouts timer_expired(Tcb& tcb, Context& context) {
 }
 
 void arm_sending_timer(Tcb& tcb, Context& context) {
-  const bool is_idle = tcb.timer_is == TimerIs::idle || tcb.timer_is == TimerIs::keep_alive;
-  if (tcb.retransmit_at != base::kNoTick && !is_idle) return;
+  if (tcb.retransmit_at != base::kNoTick && !tcb.waits_idly()) return;
   if (tcb.in_flight() > 0) return arm_for_flight(tcb, context);
   if (has_unsent(tcb) && may_wait_for_window(tcb.state)) return arm_persist(tcb, context);
   if (tcb.retransmit_at == base::kNoTick) arm_idle(tcb, context);

@@ -9,6 +9,7 @@ namespace handfast::tcp {
 
 struct Timeouts {
   bool gave_up = false;      // R2, the user timeout or the keep-alive has passed: state is CLOSED
+  bool linger_over = false;  // limit_close()'s time has passed: ABORT
   bool application = false;  // set_timer() has run out
 };
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "base/segment.hpp"
+#include "base/tick.hpp"
 #include "handfast/time.hpp"
 #include "tcp/send_queue.hpp"
 
@@ -76,6 +77,7 @@ struct Transfer {
   std::uint32_t delivered_us;
   std::uint32_t first_sent_us;
   std::uint32_t last_sent_us;  // of new data, for the restart after idleness
+  std::uint64_t delivery_rate;  // bytes a second, the newest sample that tells of the path
   bool cwnd_limited;           // the window held data back when output last ended
 
   // --- pacing
@@ -87,6 +89,11 @@ struct Transfer {
   Seq snd_up;         // SND.UP
   Seq rcv_up;         // RCV.UP, while Tcb::urgent_ahead
   bool sends_urgent;  // SND.UP is ahead of SND.UNA
+
+  // --- path MTU (path_mtu.hpp)
+  base::Tick full_mss_at;            // when `full_mss` is tried again
+  std::uint16_t full_mss;      // Tcb::snd_mss before the path was found to take less; 0: it was not
+  std::uint8_t black_holes;    // found so far
 
   // --- the totals that ConnectionInfo shows
   std::uint32_t total_retrans;  // segments

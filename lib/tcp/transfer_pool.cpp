@@ -31,6 +31,7 @@ void give_transfer_back(Tcb& tcb, Context& context) {
   if (tcb.transfer == nullptr) return;
   context.transfers.free(static_cast<std::uint32_t>(tcb.transfer - &context.transfers[0]));
   tcb.transfer = nullptr;
+  tcb.urgent_ahead = false;
 }
 
 void start_congestion_control(Tcb& tcb, bool syn_lost, const Context& context) {

@@ -5,6 +5,8 @@
 
 #include "tcp/congestion/congestion.hpp"
 #include "tcp/handshake_options.hpp"
+#include "tcp/path_mtu.hpp"
+#include "tcp/timeouts.hpp"
 #include "tcp/transfer_pool.hpp"
 
 namespace handfast::tcp {
@@ -44,6 +46,17 @@ std::uint32_t send_buffer(const Tcb& tcb, const Parameters& p) {
 
 }  // namespace
 
+void configure(Tcb& tcb, const ConnectionOptions& options, const Parameters& parameters) {
+  tcb.congestion = options.congestion_control.value_or(parameters.congestion);
+  tcb.nagle = options.nagle.value_or(parameters.nagle);
+  tcb.dscp = options.dscp.value_or(parameters.dscp);
+  tcb.keep_alive_s =
+      options.keep_alive ? keep_alive_seconds(*options.keep_alive) : parameters.keep_alive_s;
+  tcb.user_timeout_set = options.user_timeout.has_value();
+  tcb.user_timeout =
+      tcb.user_timeout_set ? base::ticks_in(*options.user_timeout) : parameters.user_timeout;
+}
+
 void open(Tcb& tcb, const base::FlowKey& key, Seq iss, const Context& context) {
   tcb.key = key;
   tcb.state = State::syn_sent;
@@ -54,7 +67,7 @@ void open(Tcb& tcb, const base::FlowKey& key, Seq iss, const Context& context) {
                                    context.parameters);
   tcb.ecn = context.parameters.ecn == EcnMode::offer || congestion_of(tcb.congestion).needs_ecn;
   tcb.rto_us = context.parameters.rto_initial_us;
-  tcb.user_timeout = context.parameters.syn_timeout;
+  if (!tcb.user_timeout_set) tcb.user_timeout = context.parameters.syn_timeout;
   tcb.syn_pending = true;
 }
 
@@ -67,6 +80,8 @@ std::expected<std::size_t, Error> send(Tcb& tcb, std::span<const std::byte> byte
   const std::size_t room = buffer > queued ? buffer - queued : 0;
   std::span<const std::byte> rest = bytes.first(std::min(bytes.size(), room));
   if (rest.empty() || take_transfer(tcb, context) == nullptr) return 0;
+  if (knows_smaller_path(tcb)) [[unlikely]]
+    try_full_size(tcb, context);
   const std::uint32_t capacity = node_capacity(tcb, context);
   std::size_t accepted = 0;
   while (!rest.empty()) {
@@ -100,6 +115,54 @@ bool close(Tcb& tcb) {
     default:  // closed already: the FIN is on its way
       return true;
   }
+}
+
+namespace {
+
+// The timer that stands may be later than patience now ends.
+void keep_to_user_timeout(Tcb& tcb) {
+  if (tcb.retransmit_at == base::kNoTick || tcb.waits_idly()) return;
+  tcb.retransmit_at = base::earlier_of(tcb.retransmit_at, patience_ends(tcb));
+}
+
+}  // namespace
+
+void limit_close(Tcb& tcb, std::uint32_t ticks, const Context& context) {
+  if (tcb.fin_acked()) return;
+  tcb.user_timeout = ticks;
+  tcb.user_timeout_set = true;
+  tcb.lingers = false;
+  tcb.heard(context.tick);
+  tcb.lingers = true;
+  keep_to_user_timeout(tcb);
+}
+
+void set_user_timeout(Tcb& tcb, std::uint32_t ticks) {
+  tcb.user_timeout = ticks;
+  tcb.user_timeout_set = true;
+  keep_to_user_timeout(tcb);
+}
+
+void set_keep_alive(Tcb& tcb, std::uint16_t seconds, const Context& context) {
+  tcb.keep_alive_s = seconds;
+  if (tcb.in_flight() == 0 && !tcb.is_persisting()) tcb.heard(context.tick);
+  if (tcb.timer_is != TimerIs::keep_alive) return;
+  tcb.retransmits = 0;
+  tcb.stop_timer();
+}
+
+bool set_congestion_control(Tcb& tcb, CongestionControl algorithm, const Context& context) {
+  const Congestion& congestion = congestion_of(algorithm);
+  const bool is_open = tcb.is_synchronized();
+  if (congestion.needs_ecn && is_open && !tcb.ecn) return false;
+  if (congestion.needs_ecn && tcb.state == State::syn_sent && tcb.snd_max == tcb.snd_una) {
+    tcb.ecn = true;  // the SYN has not left yet
+  }
+  tcb.congestion = algorithm;
+  if (tcb.transfer == nullptr || !is_open) return true;
+  tcb.transfer->pacing_rate = 0;
+  congestion.start(tcb, context);
+  return true;
 }
 
 }  // namespace handfast::tcp

@@ -12,6 +12,9 @@
 
 namespace handfast::tcp {
 
+// What a fresh Tcb does otherwise than the stack: before open() or promote().
+void configure(Tcb& tcb, const ConnectionOptions& options, const Parameters& parameters);
+
 // Active OPEN: CLOSED to SYN-SENT, the SYN to be sent. `tcb` is fresh but for what is not tcp's.
 void open(Tcb& tcb, const base::FlowKey& key, Seq iss, const Context& context);
 
@@ -21,5 +24,18 @@ std::expected<std::size_t, Error> send(Tcb& tcb, std::span<const std::byte> byte
 
 // CLOSE: queues the FIN behind what is queued. False in SYN-SENT: the caller deletes the Tcb.
 bool close(Tcb& tcb);
+
+// From now on all that is queued has so many ticks to be acknowledged, FIN included; then
+// Timeouts::linger_over. After close(), and not in SYN-SENT.
+void limit_close(Tcb& tcb, std::uint32_t ticks, const Context& context);
+
+// The user timeout begins anew with what is unanswered (RFC 9293 section 3.9.1).
+void set_user_timeout(Tcb& tcb, std::uint32_t ticks);
+
+// Seconds of idleness; 0: none.
+void set_keep_alive(Tcb& tcb, std::uint16_t seconds, const Context& context);
+
+// False when the algorithm needs marks that were not negotiated.
+bool set_congestion_control(Tcb& tcb, CongestionControl algorithm, const Context& context);
 
 }  // namespace handfast::tcp

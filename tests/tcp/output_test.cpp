@@ -303,18 +303,5 @@ TEST_F(Output, IcmpIsBelievedOnlyInFlight) {
   EXPECT_EQ(icmp_error(tcb, Seq{kIss + 1}, true), IcmpVerdict::note);  // RFC 5927 section 5.2
 }
 
-TEST_F(Output, PacketTooBigMakesSegmentsSmaller) {
-  established();
-  queue(std::string(1000, 'a'));
-  output();
-  EXPECT_EQ(packet_too_big(tcb, Seq{kIss + 1}, 40), IcmpVerdict::disbelieve);
-  EXPECT_EQ(packet_too_big(tcb, Seq{kIss + 1}, 1500), IcmpVerdict::disbelieve);
-  EXPECT_EQ(packet_too_big(tcb, Seq{kIss + 1}, 340), IcmpVerdict::note);
-  const auto sent = output();
-  ASSERT_GE(sent.size(), 3U);
-  EXPECT_EQ(sent[0].segment.seq, Seq{kIss + 1});
-  EXPECT_EQ(sent[0].payload.size(), 300U);
-}
-
 }  // namespace
 }  // namespace handfast::tcp

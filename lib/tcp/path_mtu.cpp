@@ -1,0 +1,115 @@
+#include "tcp/path_mtu.hpp"
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+#include "tcp/scoreboard.hpp"
+
+namespace handfast::tcp {
+
+namespace {
+
+// RFC 1191 section 7.1, table 7-1, from the largest MTU we have downwards.
+constexpr std::array<std::uint16_t, 7> kPlateaus = {8166, 4352, 2002, 1492, 1006, 508, 296};
+constexpr std::uint16_t kLowestMtu = 68;      // RFC 791
+constexpr std::uint16_t kLowestMtuV6 = 1280;  // RFC 8200 section 5
+// Nothing smaller is believed: what tiny segments cost is an attack of its own.
+constexpr std::uint32_t kFloor = kMinSendMss - kTimestampOption;
+
+constexpr Duration kTriedAgainAfter = std::chrono::minutes(10);
+constexpr std::uint8_t kDoublingsMax = 7;  // 21 hours
+
+// Time-outs of one segment before its size is suspected.
+constexpr std::uint8_t kSilentTimeouts = 2;
+// MSS to fall back to. Most paths that swallow large packets are tunnels and take the first; the
+// second is what every host takes (RFC 9293 section 3.7.1, MUST-15).
+constexpr std::array<std::uint16_t, 2> kSmallerMss = {1024, kDefaultSendMss};
+constexpr std::array<std::uint16_t, 1> kSmallerMssV6 = {kDefaultSendMssV6};
+
+std::uint32_t option_bytes(const Tcb& tcb) {
+  return tcb.timestamps ? kTimestampOption : 0;
+}
+
+std::uint32_t header_bytes(const Tcb& tcb) {
+  return (tcb.key.local.is_v4() ? 40 : 60) + option_bytes(tcb);
+}
+
+// The segment sent and not acknowledged that holds `seq`.
+const SendNode* sent_node_at(const Tcb& tcb, Seq seq) {
+  for (const SendNode* node = tcb.send_queue.front(); node != nullptr && node->is_sent;
+       node = tcb.send_queue.after(node)) {
+    if (seq.is_within(node->seq, node->length)) return node;
+  }
+  return nullptr;
+}
+
+// What a router that does not say will take: the next plateau below what it refused.
+std::uint16_t plateau_below(std::uint32_t packet) {
+  const auto below = std::ranges::find_if(kPlateaus, [packet](auto mtu) { return mtu < packet; });
+  return below == kPlateaus.end() ? kLowestMtu : *below;
+}
+
+void lower(Tcb& tcb, std::uint32_t mss, unsigned doublings, const Context& context) {
+  Transfer& t = *tcb.transfer;
+  if (t.full_mss == 0) t.full_mss = tcb.snd_mss;
+  tcb.snd_mss = static_cast<std::uint16_t>(mss);
+  t.full_mss_at = base::tick_at_or_after(context.now + (1LL << doublings) * kTriedAgainAfter);
+}
+
+void resend_too_big(Tcb& tcb) {
+  for (SendNode* node = tcb.send_queue.front(); node != nullptr && node->is_sent;
+       node = tcb.send_queue.after(node)) {
+    if (node->length > tcb.snd_mss) mark_lost(tcb, node);
+  }
+  tcb.transfer->resend_forced = true;
+  tcb.stop_timer();  // it waited for what is known now never to have arrived
+}
+
+}  // namespace
+
+IcmpVerdict packet_too_big(Tcb& tcb, Seq quoted, std::uint16_t mtu, Context& context) {
+  if (!is_in_flight(tcb, quoted)) return IcmpVerdict::disbelieve;
+  const SendNode* const refused = sent_node_at(tcb, quoted);
+  if (refused == nullptr) return IcmpVerdict::disbelieve;
+  const std::uint32_t packet = refused->length + header_bytes(tcb);
+  const bool is_v4 = tcb.key.local.is_v4();
+  if (is_v4 && mtu == 0) mtu = plateau_below(packet);
+  // RFC 8201 section 4: less than the least of IPv6 is discarded.
+  if (mtu < (is_v4 ? kLowestMtu : kLowestMtuV6) || mtu >= packet) return IcmpVerdict::disbelieve;
+  const std::uint32_t mss = std::max(mtu > header_bytes(tcb) ? mtu - header_bytes(tcb) : 0, kFloor);
+  if (mss >= tcb.snd_mss) return IcmpVerdict::disbelieve;
+  lower(tcb, mss, 0, context);
+  resend_too_big(tcb);
+  ++context.counters.path_mtu_lowered;
+  return IcmpVerdict::note;
+}
+
+void suspect_black_hole(Tcb& tcb, Context& context) {
+  const SendNode* const first = tcb.send_queue.front();
+  if (tcb.retransmits < kSilentTimeouts || first == nullptr || !first->is_sent) return;
+  const std::uint32_t options = option_bytes(tcb);
+  const std::span<const std::uint16_t> sizes =
+      tcb.key.local.is_v4() ? std::span<const std::uint16_t>{kSmallerMss} : kSmallerMssV6;
+  const auto smaller =
+      std::ranges::find_if(sizes, [&](std::uint16_t mss) { return mss - options < first->length; });
+  if (smaller == sizes.end()) return;
+  Transfer& t = *tcb.transfer;
+  lower(tcb, *smaller - options, std::min(t.black_holes, kDoublingsMax), context);
+  if (t.black_holes < kDoublingsMax) ++t.black_holes;
+  ++context.counters.path_mtu_black_holes;
+}
+
+void try_full_size(Tcb& tcb, Context& context) {
+  Transfer& t = *tcb.transfer;
+  if (t.full_mss == 0 || !base::is_due(t.full_mss_at, context.tick)) return;
+  tcb.snd_mss = t.full_mss;
+  t.full_mss = 0;
+  ++context.counters.path_mtu_raised;
+}
+
+std::uint32_t path_mtu(const Tcb& tcb, const Parameters& parameters) {
+  return knows_smaller_path(tcb) ? tcb.snd_mss + header_bytes(tcb) : parameters.mtu;
+}
+
+}  // namespace handfast::tcp

@@ -1,0 +1,241 @@
+// Path MTU: what ICMP says (RFC 1191, RFC 8201), what of it is believed (RFC 5927), and what is
+// found out when nobody says anything.
+
+#include "tcp/path_mtu.hpp"
+
+#include "connection_fixture.hpp"
+
+namespace handfast::tcp {
+namespace {
+
+using namespace std::chrono_literals;
+
+class PathMtu : public ConnectionTest {
+ public:
+  // With an MSS of 1460 and three full segments in flight.
+  void sends_three_segments() {
+    syn_sent();
+    Segment syn_ack = make(kSyn | kAck, kPeerIss, kIss + 1, 60'000);
+    syn_ack.options.present = TcpOptions::kMss;
+    syn_ack.options.mss = 1460;
+    arrive(syn_ack);
+    output();
+    queue(std::string(3U * tcb.snd_mss, 'x'));
+    ASSERT_EQ(output().size(), 3U);
+  }
+  IcmpVerdict too_big(std::uint32_t quoted, std::uint16_t mtu) {
+    return packet_too_big(tcb, Seq{quoted}, mtu, context);
+  }
+  static std::size_t longest(const std::vector<Sent>& sent) {
+    std::size_t bytes = 0;
+    for (const Sent& s : sent) bytes = std::max(bytes, s.payload.size());
+    return bytes;
+  }
+  void acknowledge_all() {
+    arrive(make(kAck, kPeerIss + 1, tcb.snd_nxt.raw()));
+    output();
+  }
+
+  static constexpr std::uint32_t kFirst = kIss + 1;
+};
+
+TEST_F(PathMtu, WhatWasTooBigIsSentAgainAtOnceAndSmaller) {
+  sends_three_segments();
+  const std::uint32_t cwnd = tcb.cwnd;
+  EXPECT_EQ(too_big(kFirst, 1000), IcmpVerdict::note);
+  EXPECT_EQ(tcb.snd_mss, 960);
+  const auto sent = output();
+  ASSERT_EQ(sent.size(), 6U);
+  EXPECT_EQ(longest(sent), 960U);
+  std::size_t bytes = 0;
+  Seq next{kFirst};
+  for (const Sent& s : sent) {
+    EXPECT_EQ(s.segment.seq, next);
+    next += static_cast<std::uint32_t>(s.payload.size());
+    bytes += s.payload.size();
+  }
+  EXPECT_EQ(bytes, 3U * 1460U);
+  // Nothing about congestion (RFC 1191 section 6.5), not even when the first ACK has come.
+  EXPECT_EQ(tcb.cwnd, cwnd);
+  arrive(make(kAck, kPeerIss + 1, kFirst + 960));
+  output();
+  EXPECT_GE(tcb.cwnd, cwnd);
+  EXPECT_EQ(tcb.transfer->recovery, Recovery::open);
+  acknowledge_all();
+  EXPECT_GE(tcb.cwnd, cwnd);
+  EXPECT_EQ(counters.snapshot().path_mtu_lowered, 1U);
+  EXPECT_EQ(counters.snapshot().fast_retransmits, 0U);
+}
+
+TEST_F(PathMtu, WhatIsQueuedAlreadyIsCutToo) {
+  sends_three_segments();
+  queue(std::string(2 * 1460, 'y'));
+  too_big(kFirst, 1000);
+  EXPECT_EQ(longest(output()), 960U);
+}
+
+TEST_F(PathMtu, OnlyWhatIsInFlightAndTooBigIsBelieved) {
+  sends_three_segments();
+  EXPECT_EQ(too_big(kFirst - 1, 1000), IcmpVerdict::disbelieve);         // acknowledged
+  EXPECT_EQ(too_big(kFirst + 3 * 1460, 1000), IcmpVerdict::disbelieve);  // never sent
+  EXPECT_EQ(too_big(kFirst, 1500), IcmpVerdict::disbelieve);             // it was no larger
+  EXPECT_EQ(too_big(kFirst, 67), IcmpVerdict::disbelieve);               // RFC 791's least
+  EXPECT_EQ(tcb.snd_mss, 1460);
+  EXPECT_TRUE(output().empty());
+  EXPECT_EQ(too_big(kFirst + 2 * 1460 + 7, 1499), IcmpVerdict::note);
+  EXPECT_EQ(tcb.snd_mss, 1459);
+}
+
+// A segment of one byte cannot have been too big (RFC 5927 section 7.2), nor can a FIN or a SYN.
+TEST_F(PathMtu, ASmallSegmentWasNotTooBig) {
+  established();
+  queue("x");
+  output();
+  EXPECT_EQ(too_big(kFirst, 500), IcmpVerdict::disbelieve);
+  acknowledge_all();
+  close(tcb);
+  output();
+  EXPECT_EQ(too_big(kFirst + 1, 500), IcmpVerdict::disbelieve);
+  restart();
+  syn_sent();
+  EXPECT_EQ(too_big(kIss, 500), IcmpVerdict::disbelieve);
+}
+
+// The same error twice: what it is about has been sent smaller meanwhile.
+TEST_F(PathMtu, ARepeatedErrorDoesNothing) {
+  sends_three_segments();
+  too_big(kFirst, 1000);
+  output();
+  EXPECT_EQ(too_big(kFirst, 1000), IcmpVerdict::disbelieve);
+  EXPECT_EQ(too_big(kFirst + 1460, 1000), IcmpVerdict::disbelieve);
+  EXPECT_TRUE(output().empty());
+}
+
+// RFC 1191 section 5: an old router says 0, and the next plateau of section 7.1 is tried.
+TEST_F(PathMtu, AnOldRouterIsAnsweredWithTheNextPlateau) {
+  sends_three_segments();
+  EXPECT_EQ(too_big(kFirst, 0), IcmpVerdict::note);
+  EXPECT_EQ(tcb.snd_mss, 1492 - 40);
+  output();
+  EXPECT_EQ(too_big(kFirst, 0), IcmpVerdict::note);
+  EXPECT_EQ(tcb.snd_mss, 1006 - 40);
+  output();
+  EXPECT_EQ(too_big(kFirst, 0), IcmpVerdict::note);
+  EXPECT_EQ(tcb.snd_mss, 508 - 40);
+}
+
+TEST_F(PathMtu, OptionsCountAndTinySegmentsAreRefused) {
+  sends_three_segments();
+  tcb.timestamps = true;
+  EXPECT_EQ(too_big(kFirst, 1000), IcmpVerdict::note);
+  EXPECT_EQ(tcb.snd_mss, 1000 - 52);
+  EXPECT_EQ(path_mtu(tcb, parameters), 1000U);
+  EXPECT_EQ(too_big(kFirst, 68), IcmpVerdict::note);
+  EXPECT_EQ(tcb.snd_mss, kMinSendMss - kTimestampOption);
+}
+
+TEST_F(PathMtu, Ipv6HasAFloor) {
+  key.local = *Address::parse("2001:db8::1");
+  key.remote = *Address::parse("2001:db8::2");
+  sends_three_segments();
+  ASSERT_EQ(tcb.snd_mss, 1440);
+  EXPECT_EQ(too_big(kFirst, 1279), IcmpVerdict::disbelieve);  // RFC 8201 section 4
+  EXPECT_EQ(too_big(kFirst, 0), IcmpVerdict::disbelieve);
+  EXPECT_EQ(too_big(kFirst, 1280), IcmpVerdict::note);
+  EXPECT_EQ(tcb.snd_mss, 1220);
+}
+
+// RFC 1191 section 6.3: not before ten minutes have passed.
+TEST_F(PathMtu, FullSizeIsTriedAgainAfterTenMinutes) {
+  sends_three_segments();
+  too_big(kFirst, 1000);
+  output();
+  acknowledge_all();
+  wait(9min);
+  EXPECT_NE(tcb.transfer, nullptr);  // keeps what it has learned while idle
+  queue(std::string(2000, 'a'));
+  EXPECT_EQ(longest(output()), 960U);
+  acknowledge_all();
+  wait(62s);
+  queue(std::string(2000, 'b'));
+  EXPECT_EQ(longest(output()), 1460U);
+  EXPECT_EQ(counters.snapshot().path_mtu_raised, 1U);
+  acknowledge_all();
+  wait(2s);
+  EXPECT_EQ(tcb.transfer, nullptr);
+}
+
+// --- black holes
+
+TEST_F(PathMtu, SilenceAboutAFullSegmentMakesItSmaller) {
+  sends_three_segments();
+  sent_by_timer.clear();
+  while (counters.snapshot().retransmission_timeouts < 2) wait(100ms);
+  EXPECT_EQ(longest(sent_by_timer), 1460U);
+  EXPECT_EQ(tcb.snd_mss, 1460);
+  sent_by_timer.clear();
+  while (counters.snapshot().retransmission_timeouts < 3) wait(100ms);
+  EXPECT_EQ(tcb.snd_mss, 1024);
+  EXPECT_EQ(longest(sent_by_timer), 1024U);
+  EXPECT_EQ(counters.snapshot().path_mtu_black_holes, 1U);
+  while (counters.snapshot().retransmission_timeouts < 4) wait(100ms);
+  EXPECT_EQ(tcb.snd_mss, 536);
+  while (counters.snapshot().retransmission_timeouts < 6) wait(100ms);
+  EXPECT_EQ(tcb.snd_mss, 536);  // and no smaller
+  EXPECT_EQ(counters.snapshot().path_mtu_black_holes, 2U);
+  acknowledge_all();
+  EXPECT_EQ(tcb.retransmits, 0U);
+}
+
+TEST_F(PathMtu, SilenceAboutASmallSegmentSaysNothing) {
+  established();
+  queue("small");
+  output();
+  wait(30s);
+  EXPECT_GT(counters.snapshot().retransmission_timeouts, 3U);
+  EXPECT_EQ(counters.snapshot().path_mtu_black_holes, 0U);
+}
+
+TEST_F(PathMtu, AnsweredTimeoutsAreNoSilence) {
+  sends_three_segments();
+  for (int i = 0; i < 3; ++i) {
+    const auto before = counters.snapshot().retransmission_timeouts;
+    while (counters.snapshot().retransmission_timeouts < before + 2) wait(100ms);
+    arrive(make(kAck, kPeerIss + 1, tcb.snd_una.raw() + 1460));
+    output();
+  }
+  EXPECT_EQ(tcb.snd_mss, 1460);
+  EXPECT_EQ(counters.snapshot().path_mtu_black_holes, 0U);
+}
+
+TEST_F(PathMtu, ABlackHoleFoundAgainIsLeftAloneForTwiceAsLong) {
+  sends_three_segments();
+  const auto fall_silent = [this] {
+    const auto before = counters.snapshot().path_mtu_black_holes;
+    while (counters.snapshot().path_mtu_black_holes == before) wait(100ms);
+    acknowledge_all();
+  };
+  const auto try_after = [this](Duration time) {
+    wait(time);
+    queue(std::string(1460, 'c'));
+    return longest(output());
+  };
+  fall_silent();
+  EXPECT_EQ(try_after(11min), 1460U);
+  fall_silent();
+  EXPECT_EQ(try_after(15min), 1024U);
+  acknowledge_all();
+  EXPECT_EQ(try_after(6min), 1460U);
+}
+
+TEST_F(PathMtu, Ipv6FallsBackToItsLeast) {
+  key.local = *Address::parse("2001:db8::1");
+  key.remote = *Address::parse("2001:db8::2");
+  sends_three_segments();
+  while (counters.snapshot().retransmission_timeouts < 5) wait(100ms);
+  EXPECT_EQ(tcb.snd_mss, 1220);
+  EXPECT_EQ(counters.snapshot().path_mtu_black_holes, 1U);
+}
+
+}  // namespace
+}  // namespace handfast::tcp
