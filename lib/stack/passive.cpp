@@ -37,18 +37,15 @@ bool Stack::at_listener(const Arrived& arrived) {
 
 bool Stack::open_passively(const Arrived& arrived, std::uint32_t listener) {
   const Seq iss = tcp::initial_sequence_number(arrived.key, place_.isn_key, context_.now);
+  const Segment& syn = arrived.segment;
   auto answer = tcp::HalfOpenAnswer::syn_ack;
-  if (arrived.segment.options.has(base::TcpOptions::kFastOpen) &&
-      tcp::gives_cookies(parameters_.fast_open)) {
-    if (tcp::has_good_cookie(arrived.segment, arrived.key, place_.isn_key, context_.now)) {
-      if (!arrived.segment.payload.empty() && fast_opens_ < config_.max_fast_open &&
-          !packets_.is_low()) {
-        return open_fast(arrived, listener, iss);
-      }
-    } else {
-      answer = tcp::HalfOpenAnswer::syn_ack_with_cookie;
-    }
-    if (arrived.segment.options.cookie_length != 0) ++counters_.fast_open_refused;
+  if (tcp::gives_cookies(parameters_.fast_open) && syn.options.has(base::TcpOptions::kFastOpen)) {
+    const bool is_good = tcp::has_good_cookie(syn, arrived.key, place_.isn_key, context_.now);
+    const bool has_room = fast_opens_ < config_.max_fast_open && !packets_.is_low();
+    if (is_good && has_room && !syn.payload.empty()) return open_fast(arrived, listener, iss);
+    if (!is_good) answer = tcp::HalfOpenAnswer::syn_ack_with_cookie;
+    const bool shows_one = syn.options.cookie_length != 0;
+    if (shows_one && (!is_good || !has_room)) ++counters_.fast_open_refused;
   }
   open_half(arrived, iss, answer);
   return false;
