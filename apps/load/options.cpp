@@ -100,6 +100,8 @@ void add_network_options(CLI::App& app, Options& options, Addressing& addressing
                    "ADDRESS/LENGTH");
   apps::add_parsed(app, "--gateway", options.gateway, apps::parse_address,
                    "next hop to servers on other networks", "ADDRESS");
+  apps::add_parsed(app, "--mtu", options.mtu, apps::parse_mtu,
+                   "bytes of an IP packet, 576 to 9000; default: 1500", "N");
   app.add_option("--port", options.port,
                  "EAL port to use, such as net_tap0 or 0000:00:04.0; default: a server of our own "
                  "in the same process")

@@ -49,6 +49,7 @@ struct Options {
   Endpoint server;
   std::optional<Prefix> source;  // none: the embedded default's range, else `address` alone
   std::optional<Address> gateway;
+  std::uint16_t mtu = InterfaceConfig{}.mtu;
 
   std::vector<unsigned> cores;
   unsigned workers = 1;  // a side

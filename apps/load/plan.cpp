@@ -57,6 +57,7 @@ StackConfig both_sides(const Options& options) {
   stack.msl = options.msl;
   stack.textbook = options.textbook;
   stack.congestion_control = options.congestion;
+  stack.interface.mtu = options.mtu;
   // A pure load has no use for long patience: what is lost is to show in the report.
   stack.syn_timeout = std::chrono::seconds(30);
   return stack;

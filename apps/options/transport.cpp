@@ -27,4 +27,14 @@ std::string_view to_string(CongestionControl algorithm) {
   return kCongestionControls[static_cast<std::size_t>(algorithm)];
 }
 
+Parsed<std::uint16_t> parse_mtu(std::string_view text) {
+  constexpr std::uint64_t kLeast = 576;  // RFC 791: what every host takes
+  constexpr std::uint64_t kMost = 9000;
+  const auto mtu = parse_count(text);
+  if (!mtu || *mtu < kLeast || *mtu > kMost) {
+    return std::unexpected(fmt::format("'{}' is no MTU; give {} to {}", text, kLeast, kMost));
+  }
+  return static_cast<std::uint16_t>(*mtu);
+}
+
 }  // namespace handfast::apps

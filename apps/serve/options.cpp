@@ -66,6 +66,8 @@ void add_options(CLI::App& app, Options& options, Words& words) {
                    "own interface address and its network", "ADDRESS/LENGTH");
   apps::add_parsed(app, "--gateway", options.gateway, apps::parse_address,
                    "next hop to other networks", "ADDRESS");
+  apps::add_parsed(app, "--mtu", options.mtu, apps::parse_mtu,
+                   "bytes of an IP packet, 576 to 9000; default: 1500", "N");
   app.add_option("--route", words.routes,
                  "next hop to one network, any number of times: PREFIX via ADDRESS")
       ->type_name("PREFIX via ADDRESS")
@@ -185,6 +187,7 @@ RuntimeConfig runtime_config(const Options& options) {
   if (options.fast_open) stack.fast_open = FastOpen::server;
   stack.interface.addresses = {options.address};
   stack.interface.gateway = options.gateway;
+  stack.interface.mtu = options.mtu;
   stack.interface.routes = options.routes;
   stack.max_connections = options.max_connections;
   stack.msl = options.msl;

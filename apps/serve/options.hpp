@@ -42,6 +42,7 @@ struct Options {
   std::string port;  // an EAL port
   Prefix address;
   std::optional<Address> gateway;
+  std::uint16_t mtu = InterfaceConfig{}.mtu;
   std::vector<Route> routes;
   unsigned workers = 1;
   std::vector<unsigned> cores;

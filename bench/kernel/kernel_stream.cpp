@@ -37,6 +37,7 @@ struct Options {
   std::string congestion;
   double seconds = 600;
   int cpu = -1;
+  bool hash = true;
 };
 
 class Stream {
@@ -149,7 +150,7 @@ void Stream::receive_all() {
     ended_ = Clock::now();
     finished_ = got == 0;
     if (sends()) continue;
-    received_.add(std::span(buffer).first(static_cast<std::size_t>(got)));
+    if (options_.hash) received_.add(std::span(buffer).first(static_cast<std::size_t>(got)));
     bytes_ += static_cast<std::uint64_t>(got);
   }
 }
@@ -167,7 +168,7 @@ nlohmann::json Stream::report() {
                       {"seconds", std::chrono::duration<double>(ended_ - opened_).count()},
                       {"finished", finished_},
                       {"error", error_}};
-  if (!sends()) json["sha256"] = received_.hex();
+  if (!sends() && options_.hash) json["sha256"] = received_.hex();
   tcp_info info{};
   socklen_t size = sizeof info;
   if (socket_.get() >= 0 && ::getsockopt(socket_.get(), IPPROTO_TCP, TCP_INFO, &info, &size) == 0) {
@@ -195,6 +196,7 @@ int stream(int argc, char** argv) {
   app.add_option("--seconds", options.seconds, "ends after so long, whatever has become of it")
       ->capture_default_str();
   app.add_option("--cpu", options.cpu, "keep to this CPU");
+  app.add_flag("!--no-hash", options.hash, "look at no byte received: hashing costs speed");
   CLI11_PARSE(app, argc, argv);
   if (options.listen.empty() && options.connect.empty()) {
     fmt::print(stderr, "kernel-stream: give --listen or --connect\n");

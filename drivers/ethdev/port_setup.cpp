@@ -99,7 +99,9 @@ Status Setup::configure() {
   rte_eth_conf conf{};
   conf.rxmode.offloads = rx_offloads_;
   conf.txmode.offloads = tx_offloads_;
-  if (options_.mtu != RTE_ETHER_MTU) conf.rxmode.mtu = options_.mtu;
+  // net_memif calls 1518 bytes its longest frame, and carries what its buffers (bsize=) hold.
+  const bool tells_mtu = options_.mtu != RTE_ETHER_MTU && !is_driver("net_memif");
+  if (tells_mtu) conf.rxmode.mtu = options_.mtu;
   const std::uint64_t rss_fields = dev_.flow_type_rss_offloads & kRssFields;
   if (options_.rss && queue_count() > 1 && rss_fields != 0) {
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
@@ -108,7 +110,7 @@ Status Setup::configure() {
   if (const int code = rte_eth_dev_configure(id_, queue_count(), queue_count(), &conf); code != 0) {
     return failed("it refuses its configuration", code);
   }
-  if (options_.mtu != RTE_ETHER_MTU) {
+  if (tells_mtu) {
     const int code = rte_eth_dev_set_mtu(id_, options_.mtu);
     if (code != 0 && code != -ENOTSUP) return failed("it refuses its MTU", code);
   }

@@ -100,6 +100,16 @@ TEST(LoadOptions, AStreamWithALengthNeedsNoTime) {
   EXPECT_EQ(make_plan(*parse({"stream"}), 1 << 30).client.stream_bytes, kEndless);
 }
 
+TEST(LoadOptions, BothSidesHaveTheMtu) {
+  const auto options = parse({"stream", "--mtu", "9000"});
+  ASSERT_TRUE(options) << options.error().text;
+  for (const PortConfig& port : make_plan(*options, 1 << 30).runtime.ports) {
+    EXPECT_EQ(port.stack.interface.mtu, 9000);
+  }
+  EXPECT_REFUSED("--mtu: '9001' is no MTU; give 576 to 9000", "--mtu", "9001");
+  EXPECT_REFUSED("--mtu: '575' is no MTU", "--mtu", "575");
+}
+
 TEST(LoadOptions, HelpIsNotARefusal) {
   const auto options = parse({"--help"});
   ASSERT_FALSE(options);

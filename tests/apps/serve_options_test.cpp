@@ -62,6 +62,13 @@ TEST(ServeOptions, AnEchoOwesAtMostASendBuffer) {
   EXPECT_EQ(runtime_config(*http).ports.front().stack.send_buffer, StackConfig{}.send_buffer);
 }
 
+TEST(ServeOptions, TheInterfaceHasTheMtu) {
+  const auto options = parse(
+      {"--listen", "discard:9", "--port", "p", "--address", "198.18.0.1/24", "--mtu", "9000"});
+  ASSERT_TRUE(options) << options.error().text;
+  EXPECT_EQ(runtime_config(*options).ports.front().stack.interface.mtu, 9000);
+}
+
 TEST(ServeOptions, EveryServiceHasAName) {
   for (const char* const name : {"echo", "discard", "chargen", "http", "sink", "source",
                                  "close-first", "shut-first", "abort-first"}) {

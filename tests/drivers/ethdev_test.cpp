@@ -308,9 +308,10 @@ TEST_F(ChainTest, LinkedPartThatIsFreedIsFitForAnotherUse) {
   pool->share(frame[0]);
   ASSERT_EQ(queue.send({}, frame), 2U);
   pool->free(std::span{frame}.first(1));
-  // Every packet of the pool once, alone: a link left behind would free another twice.
-  std::vector<base::Packet> all(pool->size());
+  // Every packet of the pool once, alone: a link left behind would have freed another twice.
+  std::vector<base::Packet> all(pool->size() + 1);
   all.resize(pool->allocate(all));
+  EXPECT_EQ(all.size(), pool->size());
   for (base::Packet& packet : all) packet.length = 60;
   ASSERT_EQ(queue.send({}, all), all.size());
   EXPECT_EQ(pool->available(), pool->size());
