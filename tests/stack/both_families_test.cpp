@@ -365,5 +365,44 @@ TEST(OverIpv6, ALinkLocalGatewayLeadsOffLink) {
   EXPECT_TRUE(world.run_until([&] { return client.opened == 1 && server.opened == 1; }, 10s));
 }
 
+// The link would not carry more.
+TEST_P(BothFamilies, SegmentsFitTheMtu) {
+  TwoHosts hosts({}, GetParam());
+  const std::string text = text_of(20'000);
+  std::size_t sent = 0;
+  hosts.client.at_open = hosts.client.at_writable = sender_of(text, sent);
+  hosts.connect();
+  ASSERT_TRUE(hosts.world.run_until([&] { return hosts.both_closed(); }, 1min));
+  std::size_t longest = 0;
+  for (const Frame& frame : hosts.frames) longest = std::max(longest, frame.size());
+  EXPECT_EQ(longest, kIpAt + 1500);
+}
+
+// RFC 8201: a router in between carries less than the link.
+TEST(OverIpv6, PacketTooBigMakesSegmentsSmaller) {
+  TwoHosts hosts({}, Family::ipv6);
+  hosts.connect();
+  hosts.world.run_for(1s);
+  const std::string text = text_of(5000);
+  const std::size_t first = hosts.frames.size();
+  for (std::size_t i = 0; i < 4; ++i) hosts.to_drop.push_back(first + i);
+  (void)hosts.client.last.send(bytes_of(text));
+  hosts.world.run_for(100us);
+  ASSERT_GT(hosts.frames.size(), first);
+  Frame lost = hosts.frames[first];
+  ASSERT_GT(lost.size(), kIpAt + 1280);
+  Frame to_client = lost;
+  std::memcpy(to_client.data(), &lost[6], 6);
+  const std::size_t sent = hosts.frames.size();
+  hosts.replay(icmp_to(to_client, hosts.server_end.address, hosts.client_end.address,
+                       wire::kIcmpv6PacketTooBig, 0, 1280, quote_of(lost)));
+  ASSERT_TRUE(hosts.world.run_until([&] { return hosts.server.received.size() == 5000; }, 1min));
+  EXPECT_TRUE(hosts.server.received == text);
+  EXPECT_EQ(hosts.client_counters().icmp_errors_received, 1U);
+  for (std::size_t at = sent; at < hosts.frames.size(); ++at) {
+    EXPECT_LE(hosts.frames[at].size(), kIpAt + 1280);
+  }
+}
+
 }  // namespace
 }  // namespace handfast::stack
