@@ -21,6 +21,7 @@ void Keeper::on_poll(Worker& worker) {
   if (!started_) {
     started_ = true;
     opener_.start(now);
+    if (has_length() && plan_.duration) open_until_ = now + *plan_.duration;
   }
   switch (phase()) {
     case Phase::opening:
@@ -40,7 +41,10 @@ void Keeper::on_poll(Worker& worker) {
 }
 
 void Keeper::open_more(Worker& worker) {
-  if (!opener_.is_done()) {
+  if (worker.now() >= open_until_) {  // nobody answers; what is still opening ends with the run
+    opener_.stop();
+    begin_closing();
+  } else if (!opener_.is_done()) {
     opener_.poll(worker, *this, opening_);
   } else if (opening_ == 0) {
     enter(Phase::keeping);

@@ -48,6 +48,7 @@ class Keeper final : public End {
   std::uint64_t opening_ = 0;              // handshakes in flight
   std::uint64_t alive_ = 0;                // opened and not yet ended
   std::size_t closed_up_to_ = 0;           // of `held_`, while closing
+  Instant open_until_ = Instant::never();
   std::optional<Instant> keep_until_;
   bool started_ = false;
 };

@@ -1,7 +1,8 @@
 // The recovery table is what it was: every line of weather_table.txt is run again and must come out
 // the same, to the byte. Virtual time and seeded lots make that so with any compiler that computes
-// doubles as IEEE 754 says (all of x86-64 and no -ffast-math). A build for finding bugs, with
-// assertions or a sanitizer, runs the shortest path only; HANDFAST_WEATHER=all runs all.
+// doubles as IEEE 754 says, without fused multiply-add (x86-64's baseline; not -ffast-math). A
+// build for finding bugs, with assertions or a sanitizer, runs the shortest path only;
+// HANDFAST_WEATHER=all runs all.
 #include "tests/sim/weather_table.hpp"
 
 #include <gtest/gtest.h>
@@ -46,12 +47,13 @@ void expect_line(const std::string& key, const std::string& values, const std::s
                 << "\naccept with: HANDFAST_UPDATE_SNAPSHOTS=1, see weather_table.txt";
 }
 
-void run_row(const WeatherRow& row) {
+WeatherReport run_row(const WeatherRow& row) {
   const WeatherReport report = run_weather(row.config);
   for (const std::string& failure : report.failures) {
     ADD_FAILURE() << row.key << ": " << failure << "\nagain with: " << command_of(row.config);
   }
   expect_line(row.key, values_of(row, report), command_of(row.config));
+  return report;
 }
 
 struct OnePath : testing::TestWithParam<WeatherPath> {};
@@ -70,7 +72,13 @@ INSTANTIATE_TEST_SUITE_P(Recovery, OnePath, testing::ValuesIn(kWeatherPaths), na
 
 TEST(Fairness, IsAsItWas) {
   if (!runs_all()) GTEST_SKIP();
-  for (const WeatherRow& row : fairness_rows()) run_row(row);
+  // BBR's first version is known for shares that move: flows measure the same rate at other times.
+  constexpr double kFair = 0.9;
+  constexpr double kFairOfBbr = 0.6;
+  for (const WeatherRow& row : fairness_rows()) {
+    const bool is_bbr = row.config.senders.front().algorithm == CongestionControl::bbr;
+    EXPECT_GE(run_row(row).fairness(), is_bbr ? kFairOfBbr : kFair) << row.key;
+  }
 }
 
 struct OneTrace : testing::TestWithParam<Trace> {};
