@@ -72,7 +72,8 @@ inline void apply_offer(Tcb& tcb, const PeerOffer& offer, const Context& context
   tcb.window_scaling = offer.window_scaling;
   tcb.snd_shift = offer.window_shift;
   tcb.receive_shift = offer.window_scaling ? context.parameters.receive_shift : 0;
-  tcb.snd_mss = effective_send_mss(offer.mss, offer.timestamps, tcb.key.local.is_v4(), context.parameters);
+  tcb.snd_mss =
+      effective_send_mss(offer.mss, offer.timestamps, tcb.key.local.is_v4(), context.parameters);
 }
 
 }  // namespace handfast::tcp

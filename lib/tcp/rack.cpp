@@ -27,7 +27,8 @@ void take_min_rtt(Transfer& t, std::uint32_t rtt_us, const Context& context) {
 
 }  // namespace
 
-void rack_note_delivery(Tcb& tcb, const SendNode& node, const Context& context) {
+void rack_note_delivery(Tcb& tcb, const SendNode& node, std::uint32_t ts_echo,
+                        const Context& context) {
   Transfer& t = *tcb.transfer;
   const std::uint32_t rtt_us = std::max(context.now_us - node.sent_us, 1U);
   if (!node.was_resent) {
@@ -36,8 +37,9 @@ void rack_note_delivery(Tcb& tcb, const SendNode& node, const Context& context) 
       t.was_reordered = true;
       t.reordering = std::max(t.reordering, (t.rack_fack - node.end()) / tcb.snd_mss + 1);
     }
-  } else if (rtt_us < t.min_rtt_us) {
-    return;  // too soon for the retransmission: the original has arrived
+  } else if (rtt_us < t.min_rtt_us ||
+             (ts_echo != 0 && static_cast<std::int32_t>(ts_echo - node.sent_ts) < 0)) {
+    return;  // too soon for the retransmission, or an older time: the original has arrived
   }
   t.rack_fack = base::later_of(t.rack_fack, node.end());
   const bool has_rack = t.rack_rtt_us != 0;

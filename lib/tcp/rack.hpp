@@ -10,8 +10,10 @@
 
 namespace handfast::tcp {
 
-// Section 6.2, steps 1 to 3: `node` has been delivered.
-void rack_note_delivery(Tcb& tcb, const SendNode& node, const Context& context);
+// Section 6.2, steps 1 to 3: `node` has been delivered. `ts_echo`: the
+// TSecr of an ACK that covers it with SEG.ACK; 0: none.
+void rack_note_delivery(Tcb& tcb, const SendNode& node, std::uint32_t ts_echo,
+                        const Context& context);
 
 // Section 6.2, step 4: the reordering window follows what D-SACK and recoveries tell.
 void rack_adapt_window(Tcb& tcb, bool dsack);

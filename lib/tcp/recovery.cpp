@@ -273,15 +273,16 @@ void forget_passed_marks(Tcb& tcb) {
 AckNews take_ack(Tcb& tcb, const base::Segment& seg, bool is_duplicate, Context& context) {
   AckNews news;
   const bool advances = seg.ack.is_after(tcb.snd_una);
+  const std::uint32_t ts_echo = tcb.timestamps ? seg.options.ts_echo : 0;
   if (tcb.transfer == nullptr) {
-    if (advances) take_cumulative_ack(tcb, seg.ack, news, context);
+    if (advances) take_cumulative_ack(tcb, seg.ack, ts_echo, news, context);
     return news;
   }
   Transfer& t = *tcb.transfer;
   news.sample.prior_flight = pipe(tcb);
   news.sample.is_cwnd_limited = t.cwnd_limited;
   news.sample.ece = tcb.ecn && seg.has(base::kEce);
-  if (advances) take_cumulative_ack(tcb, seg.ack, news, context);
+  if (advances) take_cumulative_ack(tcb, seg.ack, ts_echo, news, context);
   if (tcb.sack) {
     take_sack_blocks(tcb, seg, news, context);
     if (news.dsack) count_needless_resend(tcb, seg);
@@ -319,7 +320,8 @@ void retransmission_timed_out(Tcb& tcb, Context& context) {
   t.is_rto_suspect = is_suspect;  // RFC 5682 section 3.1 step 1
   SendNode* const first = tcb.send_queue.front();
   if (first != nullptr && first->is_sacked) forget_sacks(tcb);
-  // RFC 8985 section 6.3: the first, and all that had its time. What was sent lately may still come.
+  // RFC 8985 section 6.3: the first, and all that had its time. What was sent lately may still
+  // come.
   const std::uint32_t patience = t.rack_rtt_us + rack_reordering_window(tcb);
   for (SendNode* node = first; node != nullptr && node->is_sent;
        node = tcb.send_queue.after(node)) {

@@ -13,12 +13,12 @@ namespace {
 
 // The newest text tells the most: of two with one time, the one further on.
 bool is_newer(const SendNode& node, const AckNews& news) {
-  return !news.has_newest ||
-         static_cast<std::int32_t>(node.sent_us - news.newest_sent_us) >= 0;
+  return !news.has_newest || static_cast<std::int32_t>(node.sent_us - news.newest_sent_us) >= 0;
 }
 
 // `bytes` of `node`, not known to have arrived before, have.
-void deliver(Tcb& tcb, SendNode* node, std::uint32_t bytes, AckNews& news, const Context& context) {
+void deliver(Tcb& tcb, SendNode* node, std::uint32_t bytes, AckNews& news, std::uint32_t ts_echo,
+             const Context& context) {
   Transfer& t = *tcb.transfer;
   if (node->is_lost) t.lost_bytes -= bytes;
   t.delivered += bytes;
@@ -41,7 +41,7 @@ void deliver(Tcb& tcb, SendNode* node, std::uint32_t bytes, AckNews& news, const
     news.sample.rate_interval_us = std::max(sending, acking);
     t.first_sent_us = node->sent_us;
   }
-  rack_note_delivery(tcb, *node, context);
+  rack_note_delivery(tcb, *node, ts_echo, context);
 }
 
 void forget_node(Transfer& t, SendNode* node, SendNode* next) {
@@ -73,7 +73,7 @@ void take_block(Tcb& tcb, const SackBlock& block, AckNews& news, const Context& 
     const bool is_covered =
         node->seq.is_at_or_after(block.left) && node->end().is_at_or_before(block.right);
     if (!is_covered || node->is_sacked) continue;
-    deliver(tcb, node, node->length, news, context);
+    deliver(tcb, node, node->length, news, 0, context);
     t.in_time.remove(node);
     node->is_lost = false;
     node->is_sacked = true;
@@ -102,12 +102,13 @@ std::uint32_t pipe(const Tcb& tcb) {
   const std::uint32_t flight = tcb.in_flight();
   const Transfer* const t = tcb.transfer;
   if (t == nullptr) return flight;
-  const std::uint32_t gone = t->sacked_bytes + t->lost_bytes +
-                             std::uint32_t{t->duplicate_acks} * tcb.snd_mss;
+  const std::uint32_t gone =
+      t->sacked_bytes + t->lost_bytes + std::uint32_t{t->duplicate_acks} * tcb.snd_mss;
   return flight > gone ? flight - gone : 0;
 }
 
-void take_cumulative_ack(Tcb& tcb, Seq ack, AckNews& news, Context& context) {
+void take_cumulative_ack(Tcb& tcb, Seq ack, std::uint32_t ts_echo, AckNews& news,
+                         Context& context) {
   news.sample.acked = ack - tcb.snd_una;
   news.advanced = true;
   tcb.snd_una = ack;
@@ -120,7 +121,7 @@ void take_cumulative_ack(Tcb& tcb, Seq ack, AckNews& news, Context& context) {
     if (first->is_sacked) {
       t.sacked_bytes -= covered;
     } else {
-      deliver(tcb, first, covered, news, context);
+      deliver(tcb, first, covered, news, ts_echo, context);
     }
     if (covered < first->length) {
       first->text += covered;
@@ -229,6 +230,7 @@ void note_sent(Tcb& tcb, SendNode* node, const Context& context) {
   }
   node->is_sent = true;
   node->sent_us = context.now_us;
+  node->sent_ts = context.timestamp;
   node->delivered = t.delivered;
   node->delivered_us = t.delivered_us;
   node->first_sent_us = t.first_sent_us;

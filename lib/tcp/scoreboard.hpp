@@ -14,11 +14,11 @@ namespace handfast::tcp {
 // What one ACK has told, gathered while the scoreboard takes it in.
 struct AckNews {
   AckSample sample;
-  bool advanced = false;        // SND.UNA moved
-  bool dsack = false;           // something we sent arrived twice (RFC 2883)
-  bool original_arrived = false;  // text sent only once, before RecoveryPoint, is delivered
-  bool space_freed = false;     // packets of the send queue went back
-  std::uint32_t newest_sent_us = 0;   // when the newest of what it delivers was sent
+  bool advanced = false;             // SND.UNA moved
+  bool dsack = false;                // something we sent arrived twice (RFC 2883)
+  bool original_arrived = false;     // text sent only once, before RecoveryPoint, is delivered
+  bool space_freed = false;          // packets of the send queue went back
+  std::uint32_t newest_sent_us = 0;  // when the newest of what it delivers was sent
   bool has_newest = false;
 };
 
@@ -26,8 +26,8 @@ struct AckNews {
 // each duplicate ACK stands for a segment that has left it).
 std::uint32_t pipe(const Tcb& tcb);
 
-// SND.UNA becomes `ack`: frees what it covers.
-void take_cumulative_ack(Tcb& tcb, Seq ack, AckNews& news, Context& context);
+// SND.UNA becomes `ack`: frees what it covers. `ts_echo` is the ACK's TSecr, 0 without timestamps.
+void take_cumulative_ack(Tcb& tcb, Seq ack, std::uint32_t ts_echo, AckNews& news, Context& context);
 
 // The ACK's SACK blocks; the first may be a D-SACK. Blocks that make no sense are passed over.
 void take_sack_blocks(Tcb& tcb, const base::Segment& seg, AckNews& news, const Context& context);

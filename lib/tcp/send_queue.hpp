@@ -28,6 +28,7 @@ struct SendNode {
   Seq seq;               // of text[0]
   std::uint32_t length;  // bytes of text, at most what one segment carries
   std::uint32_t sent_us;
+  std::uint32_t sent_ts;  // TSval
   // As they were when it was sent, for the delivery rate (draft-cheng-iccrg-delivery-rate-
   // estimation): Transfer::delivered, and the two times.
   std::uint64_t delivered;

@@ -43,7 +43,7 @@ bool Arriving::in_syn_sent() {
   // With Fast Open it may acknowledge text too. What it does not is sent as if it never had been
   // (RFC 7413 section 4.2.1).
   AckNews news;
-  take_cumulative_ack(tcb, seg.ack, news, context);
+  take_cumulative_ack(tcb, seg.ack, 0, news, context);
   out.space_freed = news.space_freed;
   tcb.snd_max = tcb.snd_nxt;
   tcb.stop_timer();

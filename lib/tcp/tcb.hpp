@@ -87,7 +87,7 @@ struct Tcb {
   Tick waiting_since;  // when what is unanswered began to be so; else when the peer was last heard
   Tick user_timeout;   // ticks
   Tick app_timer_at;
-  Tick ack_at;  // the delayed acknowledgement's
+  Tick ack_at;     // the delayed acknowledgement's
   Seq arrived;     // the newest text beyond a gap: its run is the first SACK block (RFC 2018)
   Seq dsack_left;  // text that arrived twice and is to be told of (RFC 2883), `dsack_length` bytes
   Seq space_seq;   // receive buffer's growth: a round trip's text begins here

@@ -76,9 +76,9 @@ struct Transfer {
   std::uint64_t app_limited_until;  // while `delivered` is below, samples are the application's
   std::uint32_t delivered_us;
   std::uint32_t first_sent_us;
-  std::uint32_t last_sent_us;  // of new data, for the restart after idleness
+  std::uint32_t last_sent_us;   // of new data, for the restart after idleness
   std::uint64_t delivery_rate;  // bytes a second, the newest sample that tells of the path
-  bool cwnd_limited;           // the window held data back when output last ended
+  bool cwnd_limited;            // the window held data back when output last ended
 
   // --- pacing
   std::uint64_t pacing_rate;  // bytes a second; 0: not paced
@@ -91,9 +91,9 @@ struct Transfer {
   bool sends_urgent;  // SND.UP is ahead of SND.UNA
 
   // --- path MTU (path_mtu.hpp)
-  base::Tick full_mss_at;            // when `full_mss` is tried again
-  std::uint16_t full_mss;      // Tcb::snd_mss before the path was found to take less; 0: it was not
-  std::uint8_t black_holes;    // found so far
+  base::Tick full_mss_at;    // when `full_mss` is tried again
+  std::uint16_t full_mss;    // Tcb::snd_mss before the path was found to take less; 0: it was not
+  std::uint8_t black_holes;  // found so far
 
   // --- the totals that ConnectionInfo shows
   std::uint32_t total_retrans;  // segments

@@ -242,6 +242,24 @@ TEST_F(RecoveryTest, TimestampsTellThatTheOriginalArrived) {  // RFC 3522
   EXPECT_GE(tcb.cwnd, 10'000U);
 }
 
+// What came before the first copy was answered says nothing of what was sent since: nothing else is
+// found lost by it (RFC 8985 section 6.2 step 2).
+TEST_F(RecoveryTest, OriginalBehindATimeOutCondemnsNothing) {
+  config.timestamps = true;
+  restart();
+  send_flight(10);
+  echoed = context.timestamp;
+  wait(600ms);
+  EXPECT_EQ(counters.retransmission_timeouts.value(), 1U);
+  wait(30ms);
+  arrive(ack(2));
+  EXPECT_EQ(counters.spurious_timeouts.value(), 1U);
+  EXPECT_EQ(sent_segments(), Numbers{});
+  wait(1ms);
+  arrive(ack(3));
+  EXPECT_EQ(sent_segments(), Numbers{});
+}
+
 TEST_F(RecoveryTest, SacksTakenBackAreSentAgain) {  // RFC 2018 section 8
   send_flight(4);
   wait(20ms);
