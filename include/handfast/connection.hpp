@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "handfast/address.hpp"
+#include "handfast/buffer.hpp"
 #include "handfast/config.hpp"
 #include "handfast/error.hpp"
 #include "handfast/time.hpp"
@@ -19,9 +20,6 @@
 namespace handfast {
 
 class Worker;
-namespace stack {
-class Stack;
-}
 
 // What is being done about loss and congestion marks: Linux's tcp_ca_state.
 enum class CaState : std::uint8_t {
@@ -93,6 +91,21 @@ class Connection {
   // Bytes that on_data has not taken yet up to the end of what the peer marked as urgent; 0 when
   // nothing is, or for a stale reference (MUST-33).
   std::size_t urgent_bytes() const;
+
+  // Queues a whole buffer, without copying what fits one segment; the worker has it back when the
+  // peer has acknowledged it. All or nothing: on an error the buffer stays the caller's. An empty
+  // one is simply given back. Same states as send(bytes). `send_buffer_full`: wait for on_writable.
+  // `no_packet_buffer`: what is longer than a segment needs more packets and there are none; wait
+  // for on_writable too. `stale_connection`. `wrong_state`: close() was called before, or the buffer
+  // is another worker's. Cost: no heap allocation; a small piece behind other unsent data is copied
+  // so as to share its segment.
+  std::expected<void, Error> send(Buffer&& buffer);
+
+  // Only inside on_data: keeps the packet that holds the bytes now being offered, all of which
+  // count as taken, whatever on_data returns. The view then lives as long as the buffer. Until it
+  // is given back the packet is missing from the worker's pool, and no window tells the peer so.
+  // `wrong_state`: not inside this connection's on_data, or called twice there. `stale_connection`.
+  std::expected<Buffer, Error> retain();
 
   // Finishes our sending: FIN follows the bytes already queued. Receiving goes on until the peer's
   // FIN (half-close). Calling it twice is not an error. `stale_connection`: it has ended.

@@ -17,6 +17,8 @@ enum class Error : std::uint8_t {
   not_our_address,     // the local address is none of the interface's
   too_many_listeners,  // max_listeners are open
   invalid_option,      // a value out of its range: ConnectionOptions::check() says which
+  no_packet_buffer,    // the worker's packets are in use: wait until some are acknowledged
+  send_buffer_full,    // as much is queued as may be: wait for on_writable
 };
 
 std::string_view to_string(Error error);

@@ -62,6 +62,9 @@ class Worker {
     return connect(remote, &handler, kHandlerTable<H>, options);
   }
 
+  // An empty buffer to be filled and sent. `no_packet_buffer`: too many packets are in use.
+  std::expected<Buffer, Error> allocate_buffer();
+
   // The time of the current burst: the same throughout one callback.
   Instant now() const;
   unsigned id() const;

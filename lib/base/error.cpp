@@ -24,6 +24,10 @@ std::string_view to_string(Error error) {
       return "too many listeners";
     case Error::invalid_option:
       return "invalid option";
+    case Error::no_packet_buffer:
+      return "no packet buffer";
+    case Error::send_buffer_full:
+      return "send buffer full";
   }
   return "unknown error";
 }

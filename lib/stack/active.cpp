@@ -105,9 +105,11 @@ void Stack::tell(std::uint32_t index, const Arrival& arrival, const base::Packet
 void Stack::deliver_text(std::uint32_t index, const Arrival& arrival, const base::Packet& packet,
                          bool& packet_kept) {
   Tcb& tcb = connections_[index];
-  const std::size_t took =
-      tcb.stalled ? 0 : tcb.events->on_data(tcb.handler, reference(index), arrival.text);
-  if (took >= arrival.text.size()) return;
+  const std::size_t took = tcb.stalled ? 0 : offer(index, packet, arrival.text, false);
+  if (took >= arrival.text.size()) {
+    packet_kept = packet_kept || delivery_.is_retained;
+    return;
+  }
   tcb.stalled = true;
   tcp::hold_text(tcb, packet, arrival.text.subspan(took));
   packet_kept = true;
@@ -118,8 +120,8 @@ void Stack::deliver_queued(std::uint32_t index) {
   Tcb& tcb = connections_[index];
   while (!tcb.stalled && !tcb.aborted && !tcb.receive_queue.is_empty()) {
     tcp::QueuedPacket* const first = tcb.receive_queue.front();
-    const std::size_t took =
-        tcb.events->on_data(tcb.handler, reference(index), {first->text, first->length});
+    const std::size_t took = offer(index, first->packet, {first->text, first->length}, true);
+    if (delivery_.is_retained) continue;
     const auto n = static_cast<std::uint32_t>(std::min<std::size_t>(took, first->length));
     tcb.receive_held -= n;
     if (n < first->length) {
@@ -130,6 +132,20 @@ void Stack::deliver_queued(std::uint32_t index) {
     }
     packets_.free(tcb.receive_queue.pop_front()->packet);
   }
+}
+
+// on_data, in which retain() may take `packet` away: then all of it counts as taken.
+std::size_t Stack::offer(std::uint32_t index, const base::Packet& packet, Bytes text,
+                         bool is_queued) {
+  const Tcb& tcb = connections_[index];
+  delivery_ = {.is_running = true,
+               .is_queued = is_queued,
+               .index = index,
+               .packet = packet,
+               .text = text};
+  const std::size_t took = tcb.events->on_data(tcb.handler, reference(index), text);
+  delivery_.is_running = false;
+  return delivery_.is_retained ? text.size() : took;
 }
 
 void Stack::tell_peer_finished(std::uint32_t index) {

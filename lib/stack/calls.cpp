@@ -35,6 +35,10 @@ std::uint64_t Worker::time_wait_count() const {
   return stack_->time_wait_count();
 }
 
+std::expected<Buffer, Error> Worker::allocate_buffer() {
+  return stack_->allocate_buffer();
+}
+
 std::expected<void, Error> Worker::listen(const Endpoint& local, void* handler,
                                           const HandlerTable& table,
                                           const ConnectionOptions& options) {
@@ -65,6 +69,20 @@ std::expected<std::size_t, Error> Connection::send(std::span<const std::byte> by
     return std::unexpected(Error::stale_connection);
   }
   return stack_->send(index_, bytes);
+}
+
+std::expected<void, Error> Connection::send(Buffer&& buffer) {
+  if (find_open(stack_, index_, generation_) == nullptr) {
+    return std::unexpected(Error::stale_connection);
+  }
+  return stack_->send(index_, buffer);
+}
+
+std::expected<Buffer, Error> Connection::retain() {
+  if (find_open(stack_, index_, generation_) == nullptr) {
+    return std::unexpected(Error::stale_connection);
+  }
+  return stack_->retain(index_);
 }
 
 std::expected<std::size_t, Error> Connection::send_urgent(std::span<const std::byte> bytes) {
@@ -189,13 +207,7 @@ std::expected<std::size_t, Error> Stack::send(std::uint32_t index,
   tcp::Tcb& tcb = connections_[index];
   const auto accepted = tcp::send(tcb, bytes, context_);
   if (!accepted) return accepted;
-  if (*accepted < bytes.size()) {
-    tcb.writable_wanted = true;
-    if (tcb.send_queue.is_empty() && !tcb.starved) {
-      tcb.starved = true;
-      starved_.push(index);
-    }
-  }
+  if (*accepted < bytes.size()) want_room(index);
   schedule_if_needed(index);
   return accepted;
 }

@@ -114,7 +114,7 @@ bool Stack::output_connection(std::uint32_t index) {
       if (tcb.fast_open && tcb.state == State::syn_sent && tcb.retransmits == 0) {
         tcp::add_fast_open(tcb, cookies_.find(tcb.key.remote), next.segment, context_);
       }
-      emit(tcb.key, next.segment, tcb.neighbour, tcb.dscp);
+      transmit(tcb, next);
     }
     if (ready_count() >= kOutputBurst && tcp::has_output(tcb)) return false;
     tcp::finish_output(tcb, context_);

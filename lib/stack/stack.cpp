@@ -18,7 +18,7 @@ std::expected<std::unique_ptr<Stack>, std::string> Stack::create(const StackConf
   auto interface = net::Interface::create(config.interface, device);
   if (!interface) return std::unexpected(interface.error());
   std::unique_ptr<Stack> stack{new (std::nothrow)
-                                   Stack(config, place, *interface, pool, hand_over)};
+                                   Stack(config, place, *interface, device, pool, hand_over)};
   if (stack == nullptr || !stack->reserve(Instant{})) {
     return std::unexpected(
         "the system refused the memory for the stack's tables; lower max_connections, "
@@ -28,16 +28,32 @@ std::expected<std::unique_ptr<Stack>, std::string> Stack::create(const StackConf
   return stack;
 }
 
+namespace {
+
+tcp::Parameters parameters_of(const StackConfig& config, const base::DeviceInfo& device,
+                              const base::SipKey& isn_key) {
+  // RFC 7323 section 5.4: an offset that tells nobody how long we have been up. The same for all
+  // workers, so that a flow's timestamps do not depend on who owns it.
+  const auto offset = static_cast<std::uint32_t>(base::siphash(isn_key, 0, 0));
+  auto parameters = tcp::Parameters::from(config, offset);
+  constexpr std::uint32_t kHeadersMax = 40 + 60;  // IPv6, and TCP with all options
+  if (device.tso_bytes_max > kHeadersMax && device.offload_tcp_checksum) {
+    parameters.large_text_max = device.tso_bytes_max - kHeadersMax;
+    parameters.large_packets_max = device.frame_packets_max;
+  }
+  return parameters;
+}
+
+}  // namespace
+
 Stack::Stack(const StackConfig& config, const StackPlace& place, const net::Interface& interface,
-             base::PacketPool& pool, HandOver* hand_over)
+             const base::DeviceInfo& device, base::PacketPool& pool, HandOver* hand_over)
     : place_(place),
       hand_over_(hand_over),
       interface_(interface),
+      device_(device),
       link_filter_(interface.link_filter()),
-      // RFC 7323 section 5.4: an offset that tells nobody how long we have been up. The same for
-      // all workers, so that a flow's timestamps do not depend on who owns it.
-      parameters_(tcp::Parameters::from(
-          config, static_cast<std::uint32_t>(base::siphash(place.isn_key, 0, 0)))),
+      parameters_(parameters_of(config, device, place.isn_key)),
       packets_(pool),
       context_{.parameters = parameters_,
                .packets = packets_,

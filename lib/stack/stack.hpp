@@ -40,6 +40,7 @@
 #include "table/port_allocator.hpp"
 #include "tcp/fast_open.hpp"
 #include "tcp/half_open.hpp"
+#include "tcp/output.hpp"
 #include "tcp/segment_arrives.hpp"
 #include "tcp/tcb.hpp"
 #include "tcp/transfer.hpp"
@@ -113,6 +114,10 @@ class Stack final : private net::FrameSink {
   // The live record of a reference, or null when it is stale.
   tcp::Tcb* find(std::uint32_t index, std::uint32_t generation);
   std::expected<std::size_t, Error> send(std::uint32_t index, std::span<const std::byte> bytes);
+  std::expected<void, Error> send(std::uint32_t index, Buffer& buffer);
+  std::expected<Buffer, Error> allocate_buffer();
+  std::expected<Buffer, Error> retain(std::uint32_t index);
+  void give_back(void* buffer) { packets_.free({.buffer = buffer}); }
   std::expected<std::size_t, Error> send_urgent(std::uint32_t index,
                                                 std::span<const std::byte> bytes);
   void close(std::uint32_t index);
@@ -146,6 +151,16 @@ class Stack final : private net::FrameSink {
     base::Segment segment;
   };
 
+  // The on_data that is running.
+  struct Delivery {
+    bool is_running = false;
+    bool is_retained = false;
+    bool is_queued = false;  // the text is the receive queue's first
+    std::uint32_t index = 0;
+    base::Packet packet;
+    Bytes text;
+  };
+
   struct Listener {
     void* handler;
     const HandlerTable* events;
@@ -153,7 +168,7 @@ class Stack final : private net::FrameSink {
   };
 
   Stack(const StackConfig& config, const StackPlace& place, const net::Interface& interface,
-        base::PacketPool& pool, HandOver* hand_over);
+        const base::DeviceInfo& device, base::PacketPool& pool, HandOver* hand_over);
   [[nodiscard]] bool reserve(Instant now);
 
   // input.cpp: from frames to records.
@@ -197,6 +212,8 @@ class Stack final : private net::FrameSink {
   void deliver_text(std::uint32_t index, const tcp::Arrival& arrival, const base::Packet& packet,
                     bool& packet_kept);
   void deliver_queued(std::uint32_t index);
+  std::size_t offer(std::uint32_t index, const base::Packet& packet, Bytes text, bool is_queued);
+  void want_room(std::uint32_t index);
   void tell_peer_finished(std::uint32_t index);
   void finish(std::uint32_t index);
   void leave_flow_table(std::uint32_t index);
@@ -227,6 +244,11 @@ class Stack final : private net::FrameSink {
                               std::uint8_t dscp) const;
   bool emit(const base::FlowKey& key, const base::Segment& segment, net::NeighbourId neighbour,
             std::uint8_t dscp);
+  // transmit.cpp: what next_segment() gave, from where its text lies if that can be.
+  void transmit(const tcp::Tcb& tcb, const tcp::Outgoing& out);
+  bool transmit_in_place(const tcp::Tcb& tcb, const tcp::Outgoing& out);
+  bool can_leave_in_place(const tcp::Outgoing& out, std::uint32_t headers) const;
+  void transmit_each(const tcp::Tcb& tcb, const tcp::Outgoing& out);
   // For answers without a connection: finds the way itself.
   bool emit_reply(const base::FlowKey& key, const base::Segment& segment);
   void challenge(std::uint32_t index);
@@ -254,6 +276,7 @@ class Stack final : private net::FrameSink {
   StackPlace place_;
   HandOver* hand_over_;
   net::Interface interface_;
+  base::DeviceInfo device_;
   wire::LinkFilter link_filter_;
   tcp::Parameters parameters_;
   base::LiveCounters counters_;
@@ -283,6 +306,7 @@ class Stack final : private net::FrameSink {
   tcp::FastOpenCookies cookies_;
   std::uint32_t fast_opens_ = 0;  // in SYN-RECEIVED with text of the SYN
 
+  Delivery delivery_;
   std::size_t ready_first_ = 0;
   std::size_t ready_end_ = 0;
   std::array<base::Packet, kReadyMax> ready_;

@@ -98,20 +98,17 @@ void count_new_text(Tcb& tcb, const Context& context, Seq end, bool fin) {
   tcb.snd_max = end;
 }
 
-// `node` whole, for the first time or again.
-void plan_node(Tcb& tcb, Context& context, SendNode* node, Outgoing& out) {
+// The text of `node`, and what the end of the data brings with it.
+void add_node(Tcb& tcb, Context& context, SendNode* node, Outgoing& out) {
   const bool is_new = !node->is_sent;
   Segment& segment = out.segment;
-  begin_segment(tcb, context, node->seq, node->length, segment);
-  segment.payload = {node->text, node->length};
-  out.node = node;
+  out.length += node->length;
   const bool ends_data = node->end() == tcb.snd_end;
   if (ends_data) segment.flags |= base::kPsh;  // MUST-61
   if (fin_follows(tcb, context, node->end()) && (is_new || tcb.fin_sent())) {
     segment.flags |= base::kFin;
     tcb.fin_lost = false;
   }
-  if (tcb.ecn) segment.ecn = base::Ecn::ect_0;
   note_sent(tcb, node, context);
   note_sent_in_recovery(tcb, node->length);
   if (!is_new) {
@@ -122,9 +119,19 @@ void plan_node(Tcb& tcb, Context& context, SendNode* node, Outgoing& out) {
   Transfer& t = *tcb.transfer;
   t.unsent = tcb.send_queue.after(node);
   if (node->length < tcb.snd_mss) t.small_end = node->end();
-  const Seq end = node->seq + segment.len();
+  const Seq end = node->end() + (segment.has(base::kFin) ? 1 : 0);
   count_new_text(tcb, context, end, segment.has(base::kFin));
   tcb.snd_nxt = end;
+}
+
+// `node` whole, for the first time or again.
+void plan_node(Tcb& tcb, Context& context, SendNode* node, Outgoing& out) {
+  Segment& segment = out.segment;
+  begin_segment(tcb, context, node->seq, node->length, segment);
+  segment.payload = {node->text, node->length};
+  out.node = node;
+  if (tcb.ecn) segment.ecn = base::Ecn::ect_0;
+  add_node(tcb, context, node, out);
 }
 
 void plan_fin(Tcb& tcb, Context& context, Outgoing& out) {
@@ -201,6 +208,27 @@ bool nagle_holds(const Tcb& tcb, const SendNode& node) {
          tcb.transfer->small_end.is_after(tcb.snd_una);
 }
 
+// For a port with TSO: the nodes behind, as far as they may leave now, into the same segment. The
+// port cuts at equal distances, so only the last may be less than full.
+void add_following_nodes(Tcb& tcb, Context& context, Outgoing& out) {
+  const Parameters& p = context.parameters;
+  const std::uint32_t full = tcb.snd_mss;
+  if (out.length != full || out.segment.has(base::kUrg)) return;
+  std::uint32_t last_length = full;
+  for (std::uint16_t packets = 1; packets < p.large_packets_max && last_length == full; ++packets) {
+    SendNode* const node = tcb.transfer->unsent;
+    if (node == nullptr || out.length + node->length > p.large_text_max ||
+        sendable(tcb, *node) != node->length || nagle_holds(tcb, *node) ||
+        !fits_congestion_window(tcb, node->length) || !may_leave_now(tcb, context)) {
+      break;
+    }
+    last_length = node->length;
+    add_node(tcb, context, node, out);
+    pace(tcb, last_length, context);
+    out.segment_size = tcb.snd_mss;
+  }
+}
+
 bool plan_new_data(Tcb& tcb, Context& context, Outgoing& out) {
   Transfer& t = *tcb.transfer;
   SendNode* const node = t.unsent;
@@ -212,6 +240,7 @@ bool plan_new_data(Tcb& tcb, Context& context, Outgoing& out) {
   if (tcb.is_persisting() || tcb.timer_is == TimerIs::loss_probe) tcb.stop_timer();
   plan_node(tcb, context, node, out);
   pace(tcb, length, context);
+  if (context.parameters.large_text_max != 0) add_following_nodes(tcb, context, out);
   return true;
 }
 
@@ -325,6 +354,8 @@ bool has_output(const Tcb& tcb) {
 
 bool next_segment(Tcb& tcb, Context& context, Outgoing& out) {
   out.node = nullptr;
+  out.length = 0;
+  out.segment_size = 0;
   if (tcb.syn_pending) {
     plan_syn(tcb, context, out.segment);
     return true;

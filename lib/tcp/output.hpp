@@ -14,6 +14,10 @@ struct Outgoing {
   base::Segment segment;
   // Where the payload stays until it is acknowledged; null: nowhere (a probe), or there is none.
   const SendNode* node = nullptr;
+  // Bytes of text. With a port that has TSO it goes on in the nodes behind `node`, of which
+  // `segment.payload` is the first's; then each but the last has `segment_size`.
+  std::uint32_t length = 0;
+  std::uint16_t segment_size = 0;
 };
 
 // The next segment due, counted as sent: the Tcb has moved on when this returns true. The payload

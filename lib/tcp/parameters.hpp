@@ -38,6 +38,10 @@ struct Parameters {
   std::uint32_t keep_alive_interval;  // ticks
   std::uint16_t keep_alive_s;         // seconds; 0: none
   std::uint8_t keep_alive_probes;
+  // With a port that cuts segments up (TSO): the most text, and packets of text, that one of them
+  // has. 0: no such port.
+  std::uint32_t large_text_max = 0;
+  std::uint16_t large_packets_max = 0;
   std::uint16_t mtu;           // bytes of IP packet
   std::uint8_t receive_shift;  // window scale we offer
   std::uint8_t dscp;

@@ -40,6 +40,7 @@ struct SendNode {
   bool is_in_time : 1;  // stands in the order of transmission
   bool was_resent : 1;  // more than once on the wire: its round trip is ambiguous (Karn)
   bool was_app_limited : 1;
+  bool is_closed : 1;  // there may be no room behind the text: nothing is appended
 
   Seq end() const { return seq + length; }
 };
@@ -115,6 +116,16 @@ inline constexpr std::uint32_t kHeaderRoom = 128;
 inline std::uint32_t send_node_room(const base::PacketCache& packets) {
   const std::size_t room = packets.data_room();
   return static_cast<std::uint32_t>(room > kHeaderRoom ? room - kHeaderRoom : 0);
+}
+
+// Makes a packet with text in it a node, which takes as much of the headroom as it needs.
+inline SendNode* make_send_node(const base::Packet& packet, std::byte* text, std::uint32_t length,
+                                Seq seq) {
+  static_assert(sizeof(SendNode) + alignof(SendNode) <= base::kPacketHeadroom);
+  auto address = reinterpret_cast<std::uintptr_t>(packet.data) - sizeof(SendNode);
+  address &= ~(alignof(SendNode) - 1);
+  return new (reinterpret_cast<void*>(address)) SendNode{
+      .packet = packet, .text = text, .seq = seq, .length = length, .is_closed = true};
 }
 
 // Makes a fresh packet, with nothing in it yet, a node.

@@ -1,6 +1,7 @@
 #include "tcp/user_calls.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "tcp/congestion/congestion.hpp"
@@ -23,25 +24,68 @@ std::uint32_t node_capacity(const Tcb& tcb, const Context& context) {
   return std::min<std::uint32_t>(tcb.snd_mss, send_node_room(context.packets));
 }
 
+bool can_append(const SendNode& node) {
+  return !node.is_sent && !node.is_closed;
+}
+
+void queue_node(Tcb& tcb, SendNode* node) {
+  tcb.send_queue.push_back(node);
+  if (tcb.transfer->unsent == nullptr) tcb.transfer->unsent = node;
+  tcb.snd_end += node->length;
+}
+
 // The last packet, if it has not been sent and can take more; otherwise a new one, or null when the
 // pool is dry.
 SendNode* node_to_fill(Tcb& tcb, std::uint32_t capacity, Context& context) {
   SendNode* const last = tcb.send_queue.back();
-  if (last != nullptr && !last->is_sent && last->length < capacity) return last;
+  if (last != nullptr && can_append(*last) && last->length < capacity) return last;
   base::Packet packet;
   if (!context.packets.allocate_to_keep(packet)) {
     ++context.counters.no_packet_buffer;
     return nullptr;
   }
   SendNode* const fresh = make_send_node(packet, tcb.snd_end);
-  tcb.send_queue.push_back(fresh);
-  if (tcb.transfer->unsent == nullptr) tcb.transfer->unsent = fresh;
+  queue_node(tcb, fresh);
   return fresh;
 }
 
 // Twice the window, so that the next flight is there when this one is acknowledged; within bounds.
 std::uint32_t send_buffer(const Tcb& tcb, const Parameters& p) {
   return std::clamp(2 * std::min(tcb.cwnd, p.send_buffer_max), p.send_buffer, p.send_buffer_max);
+}
+
+std::size_t send_room(const Tcb& tcb, const Parameters& p) {
+  // While SYN is unacknowledged snd_una counts it too.
+  const std::uint32_t queued = tcb.snd_end - tcb.snd_una;
+  const std::uint32_t buffer = send_buffer(tcb, p);
+  return buffer > queued ? buffer - queued : 0;
+}
+
+// So little text is better copied behind the last, unsent piece than sent by itself (SHLD-28).
+bool append_small(Tcb& tcb, std::span<const std::byte> text, std::uint32_t capacity) {
+  constexpr std::size_t kSmall = 256;
+  SendNode* const last = tcb.send_queue.back();
+  if (text.size() > kSmall || last == nullptr || !can_append(*last)) return false;
+  if (last->length + text.size() > capacity) return false;
+  std::memcpy(last->text + last->length, text.data(), text.size());
+  last->length += static_cast<std::uint32_t>(text.size());
+  tcb.snd_end += static_cast<std::uint32_t>(text.size());
+  return true;
+}
+
+// Packets for what does not fit one segment; at most so many (a packet of 9,000 bytes and more is
+// cut to the smallest MSS).
+constexpr std::size_t kPiecesMax = 128;
+
+// All that are asked for, or none.
+bool allocate_pieces(std::span<base::Packet> out, Context& context) {
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    if (context.packets.allocate_to_keep(out[i])) continue;
+    for (const base::Packet& packet : out.first(i)) context.packets.free(packet);
+    ++context.counters.no_packet_buffer;
+    return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -74,10 +118,7 @@ void open(Tcb& tcb, const base::FlowKey& key, Seq iss, const Context& context) {
 std::expected<std::size_t, Error> send(Tcb& tcb, std::span<const std::byte> bytes,
                                        Context& context) {
   if (tcb.fin_queued || !may_queue(tcb.state)) return std::unexpected(Error::wrong_state);
-  // While SYN is unacknowledged snd_una counts it too.
-  const std::uint32_t queued = tcb.snd_end - tcb.snd_una;
-  const std::uint32_t buffer = send_buffer(tcb, context.parameters);
-  const std::size_t room = buffer > queued ? buffer - queued : 0;
+  const std::size_t room = send_room(tcb, context.parameters);
   std::span<const std::byte> rest = bytes.first(std::min(bytes.size(), room));
   if (rest.empty() || take_transfer(tcb, context) == nullptr) return 0;
   if (knows_smaller_path(tcb)) [[unlikely]]
@@ -95,6 +136,41 @@ std::expected<std::size_t, Error> send(Tcb& tcb, std::span<const std::byte> byte
     accepted += n;
   }
   return accepted;
+}
+
+std::expected<void, Error> send(Tcb& tcb, const base::Packet& packet, std::span<std::byte> text,
+                                Context& context) {
+  if (tcb.fin_queued || !may_queue(tcb.state)) return std::unexpected(Error::wrong_state);
+  if (text.size() > send_room(tcb, context.parameters)) {
+    return std::unexpected(Error::send_buffer_full);
+  }
+  if (text.empty()) {
+    context.packets.free(packet);
+    return {};
+  }
+  if (take_transfer(tcb, context) == nullptr) return std::unexpected(Error::send_buffer_full);
+  if (knows_smaller_path(tcb)) [[unlikely]] try_full_size(tcb, context);
+  const std::uint32_t capacity = node_capacity(tcb, context);
+  if (append_small(tcb, text, capacity)) {
+    context.packets.free(packet);
+    return {};
+  }
+  const std::size_t further = (text.size() - 1) / capacity;
+  std::array<base::Packet, kPiecesMax> packets;
+  if (further > packets.size() || !allocate_pieces(std::span{packets}.first(further), context)) {
+    return std::unexpected(Error::no_packet_buffer);
+  }
+  const auto first = static_cast<std::uint32_t>(std::min<std::size_t>(text.size(), capacity));
+  queue_node(tcb, make_send_node(packet, text.data(), first, tcb.snd_end));
+  std::span<const std::byte> rest = text.subspan(first);
+  for (const base::Packet& piece : std::span{packets}.first(further)) {
+    SendNode* const node = make_send_node(piece, tcb.snd_end);
+    node->length = static_cast<std::uint32_t>(std::min<std::size_t>(rest.size(), capacity));
+    std::memcpy(node->text, rest.data(), node->length);
+    rest = rest.subspan(node->length);
+    queue_node(tcb, node);
+  }
+  return {};
 }
 
 bool close(Tcb& tcb) {

@@ -22,6 +22,11 @@ void open(Tcb& tcb, const base::FlowKey& key, Seq iss, const Context& context);
 std::expected<std::size_t, Error> send(Tcb& tcb, std::span<const std::byte> bytes,
                                        Context& context);
 
+// SEND of a packet with `text` in it, which becomes the send queue's; all or nothing, and then the
+// packet stays the caller's. `wrong_state`, `send_buffer_full`, `no_packet_buffer`.
+std::expected<void, Error> send(Tcb& tcb, const base::Packet& packet, std::span<std::byte> text,
+                                Context& context);
+
 // CLOSE: queues the FIN behind what is queued. False in SYN-SENT: the caller deletes the Tcb.
 bool close(Tcb& tcb);
 
