@@ -23,6 +23,7 @@ class WireEnd final : public base::Device {
  public:
   WireEnd(base::PacketPool& pool, std::uint8_t last_octet) : pool_(&pool) {
     info_.mac = {2, 0, 0, 0, 0, last_octet};
+    info_.copies_shared = true;  // the peer gets the very packet: it must not be shared
   }
   void join(WireEnd& peer) { peer_ = &peer; }
 
