@@ -96,9 +96,9 @@ class Connection {
   // peer has acknowledged it. All or nothing: on an error the buffer stays the caller's. An empty
   // one is simply given back. Same states as send(bytes). `send_buffer_full`: wait for on_writable.
   // `no_packet_buffer`: what is longer than a segment needs more packets and there are none; wait
-  // for on_writable too. `stale_connection`. `wrong_state`: close() was called before, or the buffer
-  // is another worker's. Cost: no heap allocation; a small piece behind other unsent data is copied
-  // so as to share its segment.
+  // for on_writable too. `stale_connection`. `wrong_state`: close() was called before, or the
+  // buffer is another worker's. Cost: no heap allocation; a small piece behind other unsent data is
+  // copied so as to share its segment.
   std::expected<void, Error> send(Buffer&& buffer);
 
   // Only inside on_data: keeps the packet that holds the bytes now being offered, all of which

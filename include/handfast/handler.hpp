@@ -4,8 +4,8 @@
 //   void on_open(Connection)                        ESTABLISHED, by accept or by connect
 //   std::size_t on_data(Connection, Bytes)          in order; returns how many bytes it took. The
 //                                                   view dies with the call, unless
-//                                                   Connection::retain() keeps it. What is not taken
-//                                                   stays, see Connection::resume_receive().
+//                                                   Connection::retain() keeps it. What is not
+//                                                   taken stays, see resume_receive().
 //   void on_urgent(Connection)                      the peer has marked text as urgent that is yet
 //                                                   to be taken: Connection::urgent_bytes(). It is
 //                                                   delivered in line. Called before on_data.
