@@ -98,7 +98,7 @@ TEST(Events, AbortIsLegalInEveryCallback) {
   const auto abort_on_data = [](Connection c, Bytes data) {
     EXPECT_TRUE(c.abort().has_value());
     EXPECT_EQ(c.abort().error(), Error::stale_connection);
-    EXPECT_EQ(c.send({}).error(), Error::stale_connection);
+    EXPECT_EQ(c.send(Bytes{}).error(), Error::stale_connection);
     return data.size();
   };
   for (int where = 0; where < 5; ++where) {
