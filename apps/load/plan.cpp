@@ -71,7 +71,8 @@ StackConfig client_stack(const Options& options, std::uint64_t time_wait_per_wor
   if (source.size() > 1 || source.network != options.address.network) {
     stack.interface.owned_ranges = {source};
   }
-  stack.interface.gateway = options.gateway;
+  (options.address.network.is_v4() ? stack.interface.gateway : stack.interface.gateway6) =
+      options.gateway;
   stack.max_connections = records_for(open);
   stack.max_half_open = kSpareRecords;
   stack.max_time_wait = static_cast<std::uint32_t>(time_wait_per_worker) + kSpareTimeWait;

@@ -186,7 +186,8 @@ RuntimeConfig runtime_config(const Options& options) {
   StackConfig stack = options.connection_settings;
   if (options.fast_open) stack.fast_open = FastOpen::server;
   stack.interface.addresses = {options.address};
-  stack.interface.gateway = options.gateway;
+  const bool is_v4_gateway = options.gateway && options.gateway->is_v4();
+  (is_v4_gateway ? stack.interface.gateway : stack.interface.gateway6) = options.gateway;
   stack.interface.mtu = options.mtu;
   stack.interface.routes = options.routes;
   stack.max_connections = options.max_connections;

@@ -22,7 +22,7 @@ class LinkOffloadTest : public testing::Test {
       std::copy_n(frame.begin() + static_cast<std::ptrdiff_t>(at), packet.length, packet.data);
       packet.flags = base::kContinues;
     }
-    packets.back().flags = 0;
+    if (!packets.empty()) packets.back().flags = 0;
     return packets;
   }
   std::vector<FrameBytes> receive(LinkPort& port) {
