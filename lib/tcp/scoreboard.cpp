@@ -122,6 +122,7 @@ void take_cumulative_ack(Tcb& tcb, Seq ack, std::uint32_t ts_echo, AckNews& news
       t.sacked_bytes -= covered;
     } else {
       deliver(tcb, first, covered, news, ts_echo, context);
+      ts_echo = 0;
     }
     if (covered < first->length) {
       first->text += covered;

@@ -26,7 +26,8 @@ struct AckNews {
 // each duplicate ACK stands for a segment that has left it).
 std::uint32_t pipe(const Tcb& tcb);
 
-// SND.UNA becomes `ack`: frees what it covers. `ts_echo` is the ACK's TSecr, 0 without timestamps.
+// SND.UNA becomes `ack`: frees what it covers. `ts_echo` is the ACK's TSecr, 0 without timestamps:
+// it tells of the lowest segment that it covers, and not of those behind (RFC 7323 section 4.3).
 void take_cumulative_ack(Tcb& tcb, Seq ack, std::uint32_t ts_echo, AckNews& news, Context& context);
 
 // The ACK's SACK blocks; the first may be a D-SACK. Blocks that make no sense are passed over.

@@ -3,7 +3,7 @@
 import socket
 import struct
 
-from testbed import HANDFAST, inside, main
+from testbed import inside, main
 
 PORT = 7
 MSG_FASTOPEN = 0x20000000
@@ -14,12 +14,13 @@ TCPI_OPT_SYN_DATA = 32  # the SYN-ACK acknowledged text of the SYN
 def echo_once(bed, text):
     """Returns whether the text went with the SYN."""
     with inside(bed.linux):
-        client = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        version = socket.AF_INET6 if bed.family.bracketed else socket.AF_INET
+        client = socket.socket(version, socket.SOCK_STREAM)
     with client:
         # A timeout of Python's would make the socket non-blocking, and the call end unfinished.
         for direction in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
             client.setsockopt(socket.SOL_SOCKET, direction, struct.pack("ll", 10, 0))
-        client.sendto(text, MSG_FASTOPEN, (HANDFAST, PORT))
+        client.sendto(text, MSG_FASTOPEN, (bed.family.handfast, PORT))
         got = b""
         while len(got) < len(text):
             more = client.recv(65536)
