@@ -20,8 +20,10 @@ constexpr std::uint32_t kFloor = kMinSendMss - kTimestampOption;
 constexpr Duration kTriedAgainAfter = std::chrono::minutes(10);
 constexpr std::uint8_t kDoublingsMax = 7;  // 21 hours
 
-// Time-outs of one segment before its size is suspected.
+// Time-outs of one segment before its size is suspected; more where segments as large have arrived
+// before, since then it is rather plain loss.
 constexpr std::uint8_t kSilentTimeouts = 2;
+constexpr std::uint8_t kSilentTimeoutsAfterArrivals = 5;
 // MSS to fall back to. Most paths that swallow large packets are tunnels and take the first; the
 // second is what every host takes (RFC 9293 section 3.7.1, MUST-15).
 constexpr std::array<std::uint16_t, 2> kSmallerMss = {1024, kDefaultSendMss};
@@ -87,7 +89,9 @@ IcmpVerdict packet_too_big(Tcb& tcb, Seq quoted, std::uint16_t mtu, Context& con
 
 void suspect_black_hole(Tcb& tcb, Context& context) {
   const SendNode* const first = tcb.send_queue.front();
-  if (tcb.retransmits < kSilentTimeouts || first == nullptr || !first->is_sent) return;
+  const std::uint8_t silent =
+      tcb.transfer->full_size_arrived ? kSilentTimeoutsAfterArrivals : kSilentTimeouts;
+  if (tcb.retransmits < silent || first == nullptr || !first->is_sent) return;
   const std::uint32_t options = option_bytes(tcb);
   const std::span<const std::uint16_t> sizes =
       tcb.key.local.is_v4() ? std::span<const std::uint16_t>{kSmallerMss} : kSmallerMssV6;
@@ -105,6 +109,7 @@ void try_full_size(Tcb& tcb, Context& context) {
   if (t.full_mss == 0 || !base::is_due(t.full_mss_at, context.tick)) return;
   tcb.snd_mss = t.full_mss;
   t.full_mss = 0;
+  t.full_size_arrived = false;
   ++context.counters.path_mtu_raised;
 }
 

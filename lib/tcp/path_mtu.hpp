@@ -20,7 +20,8 @@ namespace handfast::tcp {
 IcmpVerdict packet_too_big(Tcb& tcb, Seq quoted, std::uint16_t mtu, Context& context);
 
 // A retransmission time-out, before it does anything else: after three of one large segment the
-// next are smaller, as Linux has it with tcp_mtu_probing = 1.
+// next are smaller, as Linux has it with tcp_mtu_probing = 1; after six where segments of that size
+// have arrived before.
 void suspect_black_hole(Tcb& tcb, Context& context);
 
 // SEND with a Transfer: full size again, if it is time.

@@ -24,6 +24,7 @@ void deliver(Tcb& tcb, SendNode* node, std::uint32_t bytes, AckNews& news, std::
   t.delivered += bytes;
   t.delivered_us = context.now_us;
   news.sample.delivered += bytes;
+  if (bytes >= tcb.snd_mss) t.full_size_arrived = true;
   if (!node->is_sent) return;  // a probe of a closed window was let in
   if (!node->was_resent) {
     if (node->end().is_at_or_before(t.recover)) news.original_arrived = true;

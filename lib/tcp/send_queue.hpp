@@ -124,8 +124,8 @@ inline SendNode* make_send_node(const base::Packet& packet, std::byte* text, std
   static_assert(sizeof(SendNode) + alignof(SendNode) <= base::kPacketHeadroom);
   auto address = reinterpret_cast<std::uintptr_t>(packet.data) - sizeof(SendNode);
   address &= ~(alignof(SendNode) - 1);
-  return new (reinterpret_cast<void*>(address)) SendNode{
-      .packet = packet, .text = text, .seq = seq, .length = length, .is_closed = true};
+  return new (reinterpret_cast<void*>(address))
+      SendNode{.packet = packet, .text = text, .seq = seq, .length = length, .is_closed = true};
 }
 
 // Makes a fresh packet, with nothing in it yet, a node.

@@ -94,6 +94,7 @@ struct Transfer {
   base::Tick full_mss_at;    // when `full_mss` is tried again
   std::uint16_t full_mss;    // Tcb::snd_mss before the path was found to take less; 0: it was not
   std::uint8_t black_holes;  // found so far
+  bool full_size_arrived;    // a segment of the MSS has been delivered
 
   // --- the totals that ConnectionInfo shows
   std::uint32_t total_retrans;  // segments

@@ -149,7 +149,8 @@ std::expected<void, Error> send(Tcb& tcb, const base::Packet& packet, std::span<
     return {};
   }
   if (take_transfer(tcb, context) == nullptr) return std::unexpected(Error::send_buffer_full);
-  if (knows_smaller_path(tcb)) [[unlikely]] try_full_size(tcb, context);
+  if (knows_smaller_path(tcb)) [[unlikely]]
+    try_full_size(tcb, context);
   const std::uint32_t capacity = node_capacity(tcb, context);
   if (append_small(tcb, text, capacity)) {
     context.packets.free(packet);
