@@ -10,8 +10,8 @@
 
 namespace handfast::tcp {
 
-// Section 6.2, steps 1 to 3: `node` has been delivered. `ts_echo`: the
-// TSecr of the ACK if that tells of this segment; 0: it does not.
+// Section 6.2, steps 1 to 3: `node` has been delivered. `ts_echo`: the TSecr of the ACK if that
+// tells of this segment; 0: it does not.
 void rack_note_delivery(Tcb& tcb, const SendNode& node, std::uint32_t ts_echo,
                         const Context& context);
 

@@ -228,7 +228,6 @@ void note_sent(Tcb& tcb, SendNode* node, const Context& context) {
   } else {
     // Nothing was in flight: a new interval of sending begins.
     if (tcb.snd_una == tcb.snd_nxt) t.first_sent_us = t.delivered_us = context.now_us;
-    t.last_sent_us = context.now_us;
   }
   node->is_sent = true;
   node->sent_us = context.now_us;

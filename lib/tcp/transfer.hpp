@@ -76,7 +76,6 @@ struct Transfer {
   std::uint64_t app_limited_until;  // while `delivered` is below, samples are the application's
   std::uint32_t delivered_us;
   std::uint32_t first_sent_us;
-  std::uint32_t last_sent_us;   // of new data, for the restart after idleness
   std::uint64_t delivery_rate;  // bytes a second, the newest sample that tells of the path
   bool cwnd_limited;            // the window held data back when output last ended
 

@@ -14,7 +14,7 @@ Transfer* take_transfer(Tcb& tcb, Context& context) {
   const std::uint32_t generation = fresh.generation;
   fresh = Transfer{};
   fresh.generation = generation;
-  fresh.delivered_us = fresh.first_sent_us = fresh.last_sent_us = context.now_us;
+  fresh.delivered_us = fresh.first_sent_us = context.now_us;
   fresh.reorder_windows = 1;
   fresh.recover = tcb.snd_una;
   fresh.rack_end = fresh.rack_fack = tcb.snd_una;
