@@ -20,13 +20,12 @@ class Address {
 
   // `host_order` is the IPv4 address as a number: 198.18.0.1 is 0xc6120001.
   static constexpr Address v4(std::uint32_t host_order) {
+    // As two words, so that what reads an address by words finds what a word store has written.
+    constexpr bool kSwap = std::endian::native == std::endian::little;
+    const std::uint64_t low = kSwap ? std::uint64_t{std::byteswap(host_order)} << 32 | kMappedPrefix
+                                    : std::uint64_t{kMappedPrefix} << 32 | host_order;
     Address a;
-    a.bytes_[10] = 0xff;
-    a.bytes_[11] = 0xff;
-    for (int i = 0; i < 4; ++i) {
-      a.bytes_[static_cast<std::size_t>(12 + i)] =
-          static_cast<std::uint8_t>(host_order >> (24 - 8 * i));
-    }
+    a.bytes_ = std::bit_cast<std::array<std::uint8_t, 16>>(std::array<std::uint64_t, 2>{0, low});
     return a;
   }
   static constexpr Address from_bytes(const std::array<std::uint8_t, 16>& bytes) {
@@ -39,12 +38,16 @@ class Address {
 
   constexpr bool is_v4() const {
     const auto [high, low] = std::bit_cast<std::array<std::uint64_t, 2>>(bytes_);
-    return high == 0 && static_cast<std::uint32_t>(low) == kMappedPrefix;
+    constexpr bool kFirstIsLow = std::endian::native == std::endian::little;
+    const std::uint64_t prefix = kFirstIsLow ? static_cast<std::uint32_t>(low) : low >> 32;
+    return high == 0 && prefix == kMappedPrefix;
   }
   // The IPv4 address as a number in host order; meaningful only when is_v4().
   constexpr std::uint32_t v4_value() const {
-    return std::uint32_t{bytes_[12]} << 24 | std::uint32_t{bytes_[13]} << 16 |
-           std::uint32_t{bytes_[14]} << 8 | std::uint32_t{bytes_[15]};
+    const auto low = std::bit_cast<std::array<std::uint64_t, 2>>(bytes_)[1];
+    return std::endian::native == std::endian::little
+               ? std::byteswap(static_cast<std::uint32_t>(low >> 32))
+               : static_cast<std::uint32_t>(low);
   }
   constexpr bool is_unspecified() const { return *this == Address{} || *this == v4(0); }
   // 224.0.0.0/4 and ff00::/8.

@@ -31,27 +31,23 @@ constexpr std::uint64_t fold_multiply(std::uint64_t x, std::uint64_t y) {
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
-inline std::uint64_t hash_v4_flow(std::uint32_t local, std::uint32_t remote,
-                                  std::uint16_t local_port, std::uint16_t remote_port,
-                                  const HashSecret& secret) {
-  const std::uint64_t addresses = std::uint64_t{local} << 32 | remote;
+// IPv4 addresses differ in their second half only: they are spared the multiplication of the first.
+inline std::uint64_t hash_flow(const Address& local, const Address& remote,
+                               std::uint16_t local_port, std::uint16_t remote_port,
+                               const HashSecret& secret) {
+  using Words = std::array<std::uint64_t, 2>;
+  const auto ours = std::bit_cast<Words>(local.bytes());
+  const auto theirs = std::bit_cast<Words>(remote.bytes());
   const std::uint64_t ports = std::uint64_t{local_port} << 16 | remote_port;
-  return fold_multiply(fold_multiply(addresses ^ secret.a, ports ^ secret.b) ^ secret.b,
-                       secret.a | 1);
+  std::uint64_t h = fold_multiply(ours[1] ^ secret.a, theirs[1] ^ secret.b);
+  if ((ours[0] | theirs[0]) != 0) {
+    h = fold_multiply(h ^ ours[0] ^ secret.a, theirs[0] ^ secret.b);
+  }
+  return fold_multiply(h ^ ports ^ secret.b, secret.a | 1);
 }
 
 inline std::uint64_t hash_flow(const FlowKey& key, const HashSecret& secret) {
-  if (key.local.is_v4() && key.remote.is_v4()) {
-    return hash_v4_flow(key.local.v4_value(), key.remote.v4_value(), key.local_port,
-                        key.remote_port, secret);
-  }
-  using Words = std::array<std::uint64_t, 2>;
-  const auto local = std::bit_cast<Words>(key.local.bytes());
-  const auto remote = std::bit_cast<Words>(key.remote.bytes());
-  const std::uint64_t ports = std::uint64_t{key.local_port} << 16 | key.remote_port;
-  std::uint64_t h = fold_multiply(local[0] ^ secret.a, local[1] ^ secret.b);
-  h = fold_multiply(h ^ remote[0], remote[1] ^ secret.b);
-  return fold_multiply(h ^ ports ^ secret.b, secret.a | 1);
+  return hash_flow(key.local, key.remote, key.local_port, key.remote_port, secret);
 }
 
 // Which of `workers` owns a flow: the hash's high half, scaled. The flow table uses the low half.

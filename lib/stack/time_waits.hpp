@@ -117,14 +117,11 @@ class TimeWaits {
     return record.remote_port == key.remote_port && record.local_port == key.local_port;
   }
   std::uint64_t hash_of(const table::TimeWaitRecord& record) const {
-    return base::hash_v4_flow(record.local, record.remote, record.local_port, record.remote_port,
-                              secret_);
+    return base::hash_flow(Address::v4(record.local), Address::v4(record.remote), record.local_port,
+                           record.remote_port, secret_);
   }
   std::uint64_t hash_of(const table::TimeWaitRecordV6& record) const {
-    return base::hash_flow({.local = record.local,
-                            .remote = record.remote,
-                            .local_port = record.local_port,
-                            .remote_port = record.remote_port},
+    return base::hash_flow(record.local, record.remote, record.local_port, record.remote_port,
                            secret_);
   }
   template <class Queue, class Gone, class Moved>

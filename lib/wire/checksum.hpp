@@ -73,11 +73,12 @@ inline std::uint64_t sum(Bytes bytes, std::uint64_t start = 0) {
 // The checksum of a finished sum: complemented, ready to be stored with memcpy as it is. Over bytes
 // that contain their own correct checksum it is 0.
 constexpr std::uint16_t fold(std::uint64_t sum) {
-  sum = (sum & 0xffffffff) + (sum >> 32);
-  sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<std::uint16_t>(~sum);
+  // Added to itself with its halves swapped, a word has the sum of both, carry included, in its
+  // upper half.
+  sum += std::rotl(sum, 32);
+  auto half = static_cast<std::uint32_t>(sum >> 32);
+  half += std::rotl(half, 16);
+  return static_cast<std::uint16_t>(~half >> 16);
 }
 
 inline void store_checksum(std::byte* at, std::uint16_t folded) {
@@ -90,13 +91,17 @@ std::uint64_t copy_and_sum(std::byte* to, Bytes from);
 // The pseudo-header of TCP and ICMPv6 over either IP version (RFC 9293 section 3.1, RFC 8200
 // section 8.1); `length` is that of what follows it in bytes. The ::ffff: before a mapped IPv4
 // address is 0xffff, which is zero to this sum: so both versions are summed alike.
-inline std::uint64_t pseudo_header_sum(const Address& source, const Address& destination,
-                                       std::uint8_t protocol, std::uint32_t length) {
+[[gnu::always_inline]] inline std::uint64_t pseudo_header_sum(const Address& source,
+                                                              const Address& destination,
+                                                              std::uint8_t protocol,
+                                                              std::uint32_t length) {
   using Words = std::array<std::uint64_t, 2>;
   const auto from = std::bit_cast<Words>(source.bytes());
   const auto to = std::bit_cast<Words>(destination.bytes());
-  return reduce_sum(from[0]) + reduce_sum(from[1]) + reduce_sum(to[0]) + reduce_sum(to[1]) +
-         base::from_big_endian(std::uint32_t{protocol}) + base::from_big_endian(length);
+  const std::uint64_t addresses =
+      add_with_carry(add_with_carry(from[0], from[1]), add_with_carry(to[0], to[1]));
+  return reduce_sum(addresses) + base::from_big_endian(std::uint32_t{protocol}) +
+         base::from_big_endian(length);
 }
 
 }  // namespace handfast::wire

@@ -101,7 +101,7 @@ std::uint32_t emit_echo_reply(std::byte* at, const LinkHeader& link, const IpFie
   const base::Bytes data = request.body.first(std::min(request.body.size(), data_max));
   const auto length = static_cast<std::uint32_t>(kIcmpHeaderSize + data.size());
 
-  const bool is_ipv4 = is_v4(ip);
+  const bool is_ipv4 = ip.is_v4;
   const std::uint8_t protocol = is_ipv4 ? kProtocolIcmp : kProtocolIcmpv6;
   const auto type = static_cast<std::uint32_t>(is_ipv4 ? +kIcmpEchoReply : +kIcmpv6EchoReply);
   const std::uint64_t pseudo =

@@ -20,11 +20,12 @@ inline constexpr std::size_t kIpv4HeaderSize = 20;
 inline constexpr std::size_t kIpv6HeaderSize = 40;
 inline constexpr std::uint32_t kFlowLabelMask = 0xfffff;
 
-// The version follows the addresses, which are of one family.
+// The version follows the addresses, which are of one family and stay as they were given.
 struct IpFields {
   Address source;
   Address destination;
-  std::uint8_t traffic_class = 0;  // DSCP and ECN (RFC 2474, RFC 3168); IPv4 calls it TOS
+  bool is_v4 = destination.is_v4();  // asked several times for each frame
+  std::uint8_t traffic_class = 0;    // DSCP and ECN (RFC 2474, RFC 3168); IPv4 calls it TOS
   std::uint8_t hop_limit = 64;
   std::uint32_t flow_label = 0;  // IPv6 only, 20 bits (RFC 6437)
 };
@@ -38,12 +39,8 @@ constexpr std::uint32_t flow_label_of(std::uint64_t flow_hash) {
   return label != 0 ? label : 1;
 }
 
-inline bool is_v4(const IpFields& ip) {
-  return ip.destination.is_v4();
-}
-
 inline std::uint32_t ip_header_length(const IpFields& ip) {
-  return static_cast<std::uint32_t>(is_v4(ip) ? kIpv4HeaderSize : kIpv6HeaderSize);
+  return static_cast<std::uint32_t>(ip.is_v4 ? kIpv4HeaderSize : kIpv6HeaderSize);
 }
 
 // Writes header words and sums them on the way, so that nothing just stored is read back.
@@ -97,8 +94,8 @@ inline std::byte* emit_ipv6(std::byte* at, std::uint8_t protocol, const IpFields
 // IPv4 packet has at most 65,535 bytes with its header, an IPv6 packet without.
 inline std::byte* emit_ip(std::byte* at, std::uint8_t protocol, const IpFields& ip,
                           std::uint32_t payload_length, bool offload_checksum = false) {
-  return is_v4(ip) ? emit_ipv4(at, protocol, ip, payload_length, offload_checksum)
-                   : emit_ipv6(at, protocol, ip, payload_length);
+  return ip.is_v4 ? emit_ipv4(at, protocol, ip, payload_length, offload_checksum)
+                  : emit_ipv6(at, protocol, ip, payload_length);
 }
 
 }  // namespace handfast::wire

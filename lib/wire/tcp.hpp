@@ -18,6 +18,7 @@ namespace handfast::wire {
 
 inline constexpr std::uint32_t kTcpHeaderSize = 20;
 inline constexpr std::uint32_t kTcpOptionsMax = 40;
+inline constexpr std::uint32_t kPaddedTimestampsSize = 12;  // with the two NOPs before the option
 
 struct TcpPorts {
   std::uint16_t source = 0;
@@ -67,7 +68,7 @@ inline std::uint32_t fixed_options_length(const base::TcpOptions& options) {
   std::uint32_t length = 0;
   if (options.has(kMss)) length += 4;
   if (options.has(kTimestamps)) {
-    length += 12;
+    length += kPaddedTimestampsSize;
   } else if (options.has(kSackPermitted)) {
     length += 4;
   }
@@ -76,8 +77,14 @@ inline std::uint32_t fixed_options_length(const base::TcpOptions& options) {
   return length;
 }
 
+// What most segments carry.
+inline bool has_timestamps_only(const base::TcpOptions& options) {
+  return options.present == base::TcpOptions::kTimestamps && options.sack_count == 0;
+}
+
 // Bytes of the TCP header that is written for these options: 20 to 60.
 inline std::uint32_t tcp_header_length(const base::TcpOptions& options) {
+  if (has_timestamps_only(options)) return kTcpHeaderSize + kPaddedTimestampsSize;
   if (options.present == 0 && options.sack_count == 0) return kTcpHeaderSize;
   const std::uint32_t fixed = fixed_options_length(options);
   const std::uint32_t blocks = sack_blocks_that_fit(options, fixed);
@@ -92,7 +99,7 @@ inline std::uint32_t headers_length(const TcpEmit& emit) {
 // The PacketFlag bits by which the device hears of these offloads.
 inline std::uint8_t offload_flags(const TcpEmit& emit) {
   return static_cast<std::uint8_t>(
-      (emit.offload_ip_checksum && is_v4(emit.ip) ? base::kOffloadIpChecksum : 0) |
+      (emit.offload_ip_checksum && emit.ip.is_v4 ? base::kOffloadIpChecksum : 0) |
       (emit.offload_tcp_checksum ? base::kOffloadL4Checksum : 0));
 }
 
