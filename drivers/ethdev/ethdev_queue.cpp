@@ -123,7 +123,9 @@ std::size_t EthdevQueue::receive(Instant, std::span<base::Packet> out) {
       }
     }
     auto* const data = static_cast<std::byte*>(mbuf->buf_addr) + mbuf->data_off;
+    // Headers with options reach into a second line.
     rte_prefetch0(data);
+    rte_prefetch0(data + RTE_CACHE_LINE_SIZE);
     out[filled++] = {
         .data = data,
         .buffer = mbuf,

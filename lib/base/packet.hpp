@@ -25,6 +25,8 @@ namespace handfast::base {
 // A fresh packet has at least this much room before `data`; queues keep their links there.
 inline constexpr std::size_t kPacketHeadroom = 128;
 
+inline constexpr std::size_t kCacheLine = 64;
+
 // A frame to send lies in at most so many packets, whatever the device can take.
 inline constexpr std::size_t kFramePacketsMax = 48;
 
@@ -108,11 +110,11 @@ class PacketCache {
   bool can_allocate() {
     if (fresh_count_ != 0) [[likely]]
       return true;
-    fresh_count_ = pool_->allocate(fresh_);
+    refill();
     is_low_ = pool_->is_low();
     if (fresh_count_ != 0) return true;
     flush_freed();
-    fresh_count_ = pool_->allocate(fresh_);
+    refill();
     return fresh_count_ != 0;
   }
   // False when the pool is dry.
@@ -148,6 +150,16 @@ class PacketCache {
 
  private:
   static constexpr std::size_t kBulk = 32;
+
+  // The headers are written soon, over lines that may be another core's still.
+  void refill() {
+    fresh_count_ = pool_->allocate(fresh_);
+    for (const Packet& packet : std::span{fresh_}.first(fresh_count_)) {
+      __builtin_prefetch(packet.data, 1);
+      __builtin_prefetch(packet.data + kCacheLine, 1);
+    }
+  }
+
   PacketPool* pool_;
   std::size_t fresh_count_ = 0;
   std::size_t freed_count_ = 0;

@@ -140,6 +140,7 @@ void Neighbours::remove(NeighbourId id) {
   entry = Entry{};
   free_.push_back(id);
   --size_;
+  ++removals_;
 }
 
 // ---- The state machine ----

@@ -77,6 +77,8 @@ class Neighbours {
   // unpinned entry gives way, unresolved ones first; nothing when all are pinned.
   // Cost: a hash lookup; when full, the walk described at kEvictionWindow.
   std::optional<NeighbourId> find_or_add(const Address& next_hop, Instant now);
+  // How many entries have given way so far: while it stays, what find_or_add() said still holds.
+  std::uint64_t removals() const { return removals_; }
   // A connection that keeps the id keeps the entry.
   void pin(NeighbourId id);
   void unpin(NeighbourId id);
@@ -245,6 +247,7 @@ class Neighbours {
   std::vector<std::uint16_t> slots_;  // id + 1 by the address's hash, linear probing; 0 is empty
   std::vector<NeighbourId> free_;     // ids freed again, to be used first
   HeldFrames held_;
+  std::uint64_t removals_ = 0;
   std::size_t size_ = 0;
   std::size_t touched_ = 0;  // entries at or above this were never used
   std::size_t pinned_ = 0;

@@ -138,11 +138,8 @@ void Stack::deliver_queued(std::uint32_t index) {
 std::size_t Stack::offer(std::uint32_t index, const base::Packet& packet, Bytes text,
                          bool is_queued) {
   const Tcb& tcb = connections_[index];
-  delivery_ = {.is_running = true,
-               .is_queued = is_queued,
-               .index = index,
-               .packet = packet,
-               .text = text};
+  delivery_ = {
+      .is_running = true, .is_queued = is_queued, .index = index, .packet = packet, .text = text};
   const std::size_t took = tcb.events->on_data(tcb.handler, reference(index), text);
   delivery_.is_running = false;
   return delivery_.is_retained ? text.size() : took;
@@ -308,8 +305,7 @@ std::expected<Connection, Error> Stack::connect(const Endpoint& remote, void* ha
   if (!options.connection.check()) return std::unexpected(Error::invalid_option);
   const auto source = source_of(remote, options);
   if (!source) return std::unexpected(source.error());
-  const auto next_hop = interface_.next_hop(remote.address);
-  const auto neighbour = next_hop ? neighbours_.find_or_add(*next_hop, context_.now) : std::nullopt;
+  const auto neighbour = neighbour_towards(remote.address);
   if (!neighbour) {
     ++counters_.no_route;
     return std::unexpected(Error::no_route);

@@ -104,17 +104,9 @@ bool Stack::parse(const Packet& packet, bool handed_over, Arrived& out) {
 
 bool Stack::parse_segment(const Packet& packet, const wire::Frame& frame, Arrived& out) {
   wire::TcpPorts ports;
-  wire::Drop drop = wire::Drop::none;
-  // A segment to or from a group or broadcast address is silently discarded (MUST-57, MUST-63),
-  // however it came here.
-  if (!interface_.is_ours(frame.destination) || interface_.is_broadcast(frame.destination) ||
-      frame.link_broadcast) {
-    drop = wire::Drop::not_for_us_l3;
-  } else if (interface_.is_broadcast(frame.source) || interface_.is_ours(frame.source)) {
-    drop = wire::Drop::ip_source;
-  } else {
-    drop = wire::parse_tcp(frame.payload, frame, ports, out.segment);
-  }
+  const wire::Drop drop = frame.link_broadcast
+                              ? wire::Drop::not_for_us_l3
+                              : wire::parse_tcp(frame.payload, frame, ports, out.segment);
   if (drop != wire::Drop::none) {
     wire::count(drop, counters_);
     return false;
@@ -285,10 +277,29 @@ RecordRef Stack::find_flow(const base::FlowKey& key, std::uint64_t hash) const {
       hash, [this, &key](std::uint32_t raw) { return matches(RecordRef::from_raw(raw), key); }));
 }
 
+// A segment to or from a group or broadcast address is silently discarded (MUST-57, MUST-63),
+// however it came here. The addresses of a flow that has a record were looked at when it began.
+wire::Drop Stack::check_addresses(const base::FlowKey& key) const {
+  if (!interface_.is_ours(key.local) || interface_.is_broadcast(key.local)) {
+    return wire::Drop::not_for_us_l3;
+  }
+  if (interface_.is_broadcast(key.remote) || interface_.is_ours(key.remote)) {
+    return wire::Drop::ip_source;
+  }
+  return wire::Drop::none;
+}
+
 // Hands the segment to its record; the packet is freed here unless a queue has kept it.
 void Stack::dispatch(Arrived& arrived) {
-  count_received(arrived.segment);
   const RecordRef ref = find_flow(arrived.key, arrived.hash);
+  if (ref.kind() == RecordKind::none) {
+    if (const wire::Drop drop = check_addresses(arrived.key); drop != wire::Drop::none) {
+      wire::count(drop, counters_);
+      packets_.free(arrived.packet);
+      return;
+    }
+  }
+  count_received(arrived.segment);
   switch (ref.kind()) {
     case RecordKind::connection:
       return at_connection(ref.index(), arrived);

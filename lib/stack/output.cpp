@@ -164,24 +164,26 @@ bool Stack::output_half_open(std::uint32_t index) {
   return true;
 }
 
+// Asked for the same host many times in a row, by a client for its server as by a server for its
+// client, so the last answer is kept.
+std::optional<net::NeighbourId> Stack::neighbour_towards(const Address& remote) {
+  if (last_way_.remote == remote && last_way_.removals == neighbours_.removals()) {
+    return last_way_.neighbour;
+  }
+  const auto next_hop = interface_.next_hop(remote);
+  if (!next_hop) return std::nullopt;
+  const auto neighbour = neighbours_.find_or_add(*next_hop, context_.now);
+  if (neighbour) last_way_ = {remote, *neighbour, neighbours_.removals()};
+  return neighbour;
+}
+
 bool Stack::emit_reply(const base::FlowKey& key, const Segment& segment) {
-  const auto next_hop = interface_.next_hop(key.remote);
-  const auto neighbour = next_hop ? neighbours_.find_or_add(*next_hop, context_.now) : std::nullopt;
+  const auto neighbour = neighbour_towards(key.remote);
   if (!neighbour) {
     ++counters_.no_route;
     return false;
   }
   return emit(key, segment, *neighbour, parameters_.dscp);
-}
-
-wire::IpFields Stack::ip_fields_of(const base::FlowKey& key, const Segment& segment,
-                                  std::uint8_t dscp) const {
-  return {.source = key.local,
-          .destination = key.remote,
-          .traffic_class = static_cast<std::uint8_t>(dscp << 2 |
-                                                     static_cast<std::uint8_t>(segment.ecn)),
-          .hop_limit = interface_.hop_limit(),
-          .flow_label = key.remote.is_v4() ? 0 : wire::flow_label_of(hash_of(key))};
 }
 
 bool Stack::emit(const base::FlowKey& key, const Segment& segment, net::NeighbourId neighbour,

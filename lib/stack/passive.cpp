@@ -55,8 +55,7 @@ bool Stack::open_passively(const Arrived& arrived, std::uint32_t listener) {
 // handshake is done.
 bool Stack::open_fast(const Arrived& arrived, std::uint32_t listener, Seq iss) {
   const Listener& at = listener_handlers_[listener];
-  const auto next_hop = interface_.next_hop(arrived.key.remote);
-  const auto neighbour = next_hop ? neighbours_.find_or_add(*next_hop, context_.now) : std::nullopt;
+  const auto neighbour = neighbour_towards(arrived.key.remote);
   const auto index = neighbour ? take_connection(at.handler, *at.events, at.options) : std::nullopt;
   if (!index) {
     ++counters_.connections_refused;
@@ -138,8 +137,7 @@ void Stack::establish(std::uint32_t half_index, Arrived& arrived) {
   }
   const Listener& at = listener_handlers_[*listener];
   const auto index = take_connection(at.handler, *at.events, at.options);
-  const auto next_hop = interface_.next_hop(arrived.key.remote);
-  const auto neighbour = next_hop ? neighbours_.find_or_add(*next_hop, context_.now) : std::nullopt;
+  const auto neighbour = neighbour_towards(arrived.key.remote);
   if (!index || !neighbour) {
     // The record stays half-open: the peer's next segment tries again.
     ++counters_.connections_refused;

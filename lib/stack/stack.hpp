@@ -161,6 +161,13 @@ class Stack final : private net::FrameSink {
     Bytes text;
   };
 
+  // What neighbour_towards() said last; nothing at first, when no number of removals fits.
+  struct Way {
+    Address remote;
+    net::NeighbourId neighbour = 0;
+    std::uint64_t removals = ~std::uint64_t{0};
+  };
+
   struct Listener {
     void* handler;
     const HandlerTable* events;
@@ -187,6 +194,7 @@ class Stack final : private net::FrameSink {
   bool hand_to_owner(const base::Packet& packet, std::uint64_t hash, bool handed_over);
   void prefetch_record(RecordRef ref) const;
   void dispatch(Arrived& arrived);
+  wire::Drop check_addresses(const base::FlowKey& key) const;
   RecordRef find_flow(const base::FlowKey& key, std::uint64_t hash) const;
   bool matches(RecordRef ref, const base::FlowKey& key) const;
   void count_received(const base::Segment& segment);
@@ -241,7 +249,15 @@ class Stack final : private net::FrameSink {
   bool output_half_open(std::uint32_t index);
   void end_aborted(std::uint32_t index);
   wire::IpFields ip_fields_of(const base::FlowKey& key, const base::Segment& segment,
-                              std::uint8_t dscp) const;
+                              std::uint8_t dscp) const {
+    wire::IpFields ip{.source = key.local,
+                      .destination = key.remote,
+                      .traffic_class = static_cast<std::uint8_t>(
+                          dscp << 2 | static_cast<std::uint8_t>(segment.ecn)),
+                      .hop_limit = interface_.hop_limit()};
+    if (!ip.is_v4) ip.flow_label = wire::flow_label_of(hash_of(key));
+    return ip;
+  }
   bool emit(const base::FlowKey& key, const base::Segment& segment, net::NeighbourId neighbour,
             std::uint8_t dscp);
   // transmit.cpp: what next_segment() gave, from where its text lies if that can be.
@@ -249,6 +265,8 @@ class Stack final : private net::FrameSink {
   bool transmit_in_place(const tcp::Tcb& tcb, const tcp::Outgoing& out);
   bool can_leave_in_place(const tcp::Outgoing& out, std::uint32_t headers) const;
   void transmit_each(const tcp::Tcb& tcb, const tcp::Outgoing& out);
+  // Nothing when no route leads there, or no room for another neighbour is left.
+  std::optional<net::NeighbourId> neighbour_towards(const Address& remote);
   // For answers without a connection: finds the way itself.
   bool emit_reply(const base::FlowKey& key, const base::Segment& segment);
   void challenge(std::uint32_t index);
@@ -297,6 +315,7 @@ class Stack final : private net::FrameSink {
   // Whose send() found no packet, with nothing in flight whose acknowledgement would tell of room.
   Ring<std::uint32_t> starved_;
   net::Neighbours neighbours_;
+  Way last_way_;
   net::IcmpInput icmp_;
   net::TokenBucket challenge_acks_{kChallengeAcksPerSecond, kChallengeAcksPerSecond};
 

@@ -105,12 +105,14 @@ struct Context {
   base::Tick tick = base::kNoTick;
   std::uint32_t now_us = 0;     // microseconds modulo 2^32, for round-trip times
   std::uint32_t timestamp = 0;  // TSval: milliseconds and the secret offset
+  std::uint16_t hour = 0;       // modulo 2^16, for the age of timestamps
 
   void set_time(Instant at) {
     now = at;
     tick = base::tick_of(at);
     now_us = static_cast<std::uint32_t>(at.ns() / 1000);
     timestamp = static_cast<std::uint32_t>(at.ns() / 1'000'000) + parameters.timestamp_offset;
+    hour = static_cast<std::uint16_t>(at.ns() / 3'600'000'000'000);
   }
 };
 

@@ -38,14 +38,6 @@ void Arriving::close(CloseReason reason) {
   out.reason = reason;
 }
 
-namespace {
-
-std::uint16_t hour_of(const Context& context) {
-  return static_cast<std::uint16_t>(context.now.ns() / 3'600'000'000'000);
-}
-
-}  // namespace
-
 // RFC 7323 section 5.3 R1: PAWS.
 bool Arriving::check_timestamps() {
   if (!tcb.timestamps || seg.has(base::kRst)) return true;
@@ -53,7 +45,7 @@ bool Arriving::check_timestamps() {
   if (!seg.options.has(TcpOptions::kTimestamps)) return false;
   constexpr std::uint16_t kHoursValid = 24 * 24;  // section 5.5: 24 days
   const auto age = static_cast<std::int32_t>(seg.options.ts_value - tcb.ts_recent);
-  if (age < 0 && static_cast<std::uint16_t>(hour_of(context) - tcb.ts_recent_hour) < kHoursValid) {
+  if (age < 0 && static_cast<std::uint16_t>(context.hour - tcb.ts_recent_hour) < kHoursValid) {
     ++context.counters.paws_rejected;
     tcb.ack_pending = true;
     return false;
@@ -66,7 +58,7 @@ bool Arriving::check_timestamps() {
 void Arriving::remember_timestamp(Seq first) {
   if (!tcb.timestamps || seg.has(base::kRst) || first.is_after(tcb.last_ack_sent)) return;
   tcb.ts_recent = seg.options.ts_value;
-  tcb.ts_recent_hour = hour_of(context);
+  tcb.ts_recent_hour = context.hour;
 }
 
 // First step.
@@ -216,10 +208,16 @@ bool Arriving::is_duplicate_ack() const {
 }
 
 void Arriving::take_acknowledgement() {
-  if (seg.ack == tcb.snd_una && tcb.transfer == nullptr) return;
-  const AckNews news = take_ack(tcb, seg, is_duplicate_ack(), context);
-  out.space_freed |= news.space_freed;
-  if (!news.advanced) return;
+  if (tcb.transfer == nullptr) {
+    // Nothing but SYN and FIN can be in flight: no scoreboard, no window to steer.
+    if (seg.ack == tcb.snd_una) return;
+    tcb.snd_una = seg.ack;
+    tcb.snd_nxt = base::later_of(tcb.snd_nxt, seg.ack);
+  } else {
+    const AckNews news = take_ack(tcb, seg, is_duplicate_ack(), context);
+    out.space_freed |= news.space_freed;
+    if (!news.advanced) return;
+  }
   tcb.retransmits = 0;
   tcb.probe_pending = false;
   tcb.loss_probe_pending = false;

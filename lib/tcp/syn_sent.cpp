@@ -26,7 +26,7 @@ bool Arriving::in_syn_sent() {
   tcb.rcv_nxt = seg.seq + 1;
   tcb.rcv_adv = tcb.rcv_nxt;
   tcb.last_ack_sent = tcb.rcv_nxt;
-  tcb.ts_recent_hour = static_cast<std::uint16_t>(context.now.ns() / 3'600'000'000'000);
+  tcb.ts_recent_hour = context.hour;
   apply_offer(tcb, read_offer(seg.options, tcb.key.local.is_v4(), context.parameters), context);
   // What our SYN promised stays promised.
   (void)advertise_syn_window(tcb, context.parameters);

@@ -87,6 +87,11 @@ class Wheel {
   // it was.
   [[nodiscard]] bool arm(std::uint32_t id, TimerNode& node, Tick deadline) {
     HANDFAST_DEBUG_ASSERT(deadline != 0);
+    // Later than before: the entry that came early enough for that comes early enough for this.
+    if (node.filed != 0 && node.deadline != 0 && !is_before(deadline, node.deadline)) {
+      node.deadline = deadline;
+      return true;
+    }
     const Place place = place_of(deadline);
     if (node.filed == 0 || is_before(place.filed, node.filed)) {
       if (entries_ == entries_max_) [[unlikely]]
