@@ -19,6 +19,7 @@ enum class Error : std::uint8_t {
   invalid_option,      // a value out of its range: ConnectionOptions::check() says which
   no_packet_buffer,    // the worker's packets are in use: wait until some are acknowledged
   send_buffer_full,    // as much is queued as may be: wait for on_writable
+  too_many_handlers,   // 256 types of handler have been used on this worker
 };
 
 std::string_view to_string(Error error);

@@ -39,8 +39,8 @@ class Worker {
 
   // Accepts connections to `local`; an unspecified address means every address of ours. `handler`
   // is borrowed until the worker stops. `address_in_use`: the same endpoint is listened on already.
-  // `not_our_address`, `invalid_address`, `too_many_listeners`, `invalid_option`. `options` are
-  // those of every connection it accepts. RFC 9293 section 3.10.1.
+  // `not_our_address`, `invalid_address`, `too_many_listeners`, `too_many_handlers`,
+  // `invalid_option`. `options` are those of every connection it accepts. RFC 9293 section 3.10.1.
   template <class H>
   std::expected<void, Error> listen(const Endpoint& local, H& handler,
                                     const ConnectionOptions& options = {}) {
@@ -54,7 +54,7 @@ class Worker {
   // on_closed. Never calls the handler before returning. `no_connection_slot`: too many are open,
   // try again after a close. `no_free_port`: try another source, or after 2MSL. `no_route`,
   // `invalid_address`, `not_our_address`, `address_in_use` (an explicit source_port),
-  // `invalid_option`, `wrong_state` (the worker is stopping). Cost: one flow-table lookup per port
+  // `invalid_option`, `too_many_handlers`, `wrong_state` (the worker is stopping). Cost: one flow-table lookup per port
   // tried. RFC 9293 section 3.10.1.
   template <class H>
   std::expected<Connection, Error> connect(const Endpoint& remote, H& handler,

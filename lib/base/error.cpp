@@ -28,6 +28,8 @@ std::string_view to_string(Error error) {
       return "no packet buffer";
     case Error::send_buffer_full:
       return "send buffer full";
+    case Error::too_many_handlers:
+      return "too many types of handler";
   }
   return "unknown error";
 }

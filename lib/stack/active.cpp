@@ -73,13 +73,13 @@ void Stack::tell(std::uint32_t index, const Arrival& arrival, const base::Packet
       --fast_opens_;
     } else {
       tcb.announced = true;
-      tcb.events->on_open(tcb.handler, reference(index));
+      events_of(tcb).on_open(tcb.handler, reference(index));
     }
   }
-  if (arrival.urgent && !tcb.aborted) tcb.events->on_urgent(tcb.handler, reference(index));
+  if (arrival.urgent && !tcb.aborted) events_of(tcb).on_urgent(tcb.handler, reference(index));
   if (arrival.space_freed && tcb.writable_wanted && !tcb.aborted) {
     tcb.writable_wanted = false;
-    tcb.events->on_writable(tcb.handler, reference(index));
+    events_of(tcb).on_writable(tcb.handler, reference(index));
   }
   if (!arrival.text.empty() && !tcb.aborted) deliver_text(index, arrival, packet, packet_kept);
   if (arrival.text_queued && !tcb.aborted) deliver_queued(index);
@@ -140,7 +140,7 @@ std::size_t Stack::offer(std::uint32_t index, const base::Packet& packet, Bytes 
   const Tcb& tcb = connections_[index];
   delivery_ = {
       .is_running = true, .is_queued = is_queued, .index = index, .packet = packet, .text = text};
-  const std::size_t took = tcb.events->on_data(tcb.handler, reference(index), text);
+  const std::size_t took = events_of(tcb).on_data(tcb.handler, reference(index), text);
   delivery_.is_running = false;
   return delivery_.is_retained ? text.size() : took;
 }
@@ -149,7 +149,7 @@ void Stack::tell_peer_finished(std::uint32_t index) {
   Tcb& tcb = connections_[index];
   if (tcb.peer_finish_told || !tcb.receive_queue.is_empty()) return;
   tcb.peer_finish_told = true;
-  tcb.events->on_peer_finished(tcb.handler, reference(index));
+  events_of(tcb).on_peer_finished(tcb.handler, reference(index));
 }
 
 void Stack::count_end(CloseReason reason) {
@@ -200,11 +200,11 @@ void Stack::end(std::uint32_t index, CloseReason reason) {
   count_end(reason);
   leave_flow_table(index);
   tcb.ended = true;
-  if (tcb.announced) tcb.events->on_closed(tcb.handler, reference(index), reason);
+  if (tcb.announced) events_of(tcb).on_closed(tcb.handler, reference(index), reason);
   release_connection(index);
 }
 
-std::optional<std::uint32_t> Stack::take_connection(void* handler, const HandlerTable& events,
+std::optional<std::uint32_t> Stack::take_connection(void* handler, std::uint8_t events,
                                                     const ConnectionOptions& options) {
   const auto index = connections_.allocate();
   if (!index) return std::nullopt;
@@ -220,7 +220,7 @@ std::optional<std::uint32_t> Stack::take_connection(void* handler, const Handler
   tcb.scheduled = scheduled;
   tcb.starved = starved;
   tcb.handler = handler;
-  tcb.events = &events;
+  tcb.events = events;
   tcp::configure(tcb, options, parameters_);
   return index;
 }
@@ -243,7 +243,7 @@ void Stack::connection_timer(std::uint32_t index) {
   const tcp::Timeouts timeouts = tcp::timer_expired(tcb, context_);
   if (timeouts.gave_up) return end(index, CloseReason::timed_out);
   if (timeouts.linger_over && !tcb.aborted) abort(index, CloseReason::timed_out);
-  if (timeouts.application && !tcb.aborted) tcb.events->on_timer(tcb.handler, reference(index));
+  if (timeouts.application && !tcb.aborted) events_of(tcb).on_timer(tcb.handler, reference(index));
   schedule_if_needed(index);
   update_timer(index);
 }
@@ -271,17 +271,19 @@ std::expected<Address, Error> Stack::source_of(const Endpoint& remote,
   return *source;
 }
 
-// A port towards `key.remote` that no record of ours has, and whose answers reach this worker.
-std::expected<std::uint16_t, Error> Stack::choose_port(base::FlowKey key, std::uint16_t wanted) {
-  const auto is_usable = [this, &key](std::uint16_t port) {
+// Gives `key` a local port that no record of ours has towards `key.remote`, and whose answers reach
+// this worker. Returns the key's hash.
+std::expected<std::uint64_t, Error> Stack::choose_port(base::FlowKey& key, std::uint16_t wanted) {
+  std::uint64_t hash = 0;
+  const auto is_usable = [this, &key, &hash](std::uint16_t port) {
     key.local_port = port;
-    const std::uint64_t hash = hash_of(key);
+    hash = hash_of(key);
     if (base::owner_of(hash, place_.queues) != place_.queue) return false;
     return find_flow(key, hash).kind() == RecordKind::none;
   };
   if (wanted != 0) {
     if (!is_usable(wanted)) return std::unexpected(Error::address_in_use);
-    return wanted;
+    return hash;
   }
   // Each source of a range has a counter of its own (see PortAllocator::choose).
   const std::uint64_t towards =
@@ -292,7 +294,8 @@ std::expected<std::uint16_t, Error> Stack::choose_port(base::FlowKey key, std::u
     constexpr std::uint16_t kPortsAhead = 8;
     key.local_port = static_cast<std::uint16_t>(*port + kPortsAhead);
     flows_.prefetch(hash_of(key));
-    return *port;
+    key.local_port = *port;
+    return hash;
   }
   ++counters_.ports_exhausted;
   return std::unexpected(Error::no_free_port);
@@ -313,13 +316,14 @@ std::expected<Connection, Error> Stack::connect(const Endpoint& remote, void* ha
   if (connections_.in_use() == connections_.capacity()) {
     return std::unexpected(Error::no_connection_slot);
   }
+  const auto table = event_tables_.number_of(events);
+  if (!table) return std::unexpected(Error::too_many_handlers);
   base::FlowKey key{.local = *source, .remote = remote.address, .remote_port = remote.port};
-  const auto port = choose_port(key, options.source_port);
-  if (!port) return std::unexpected(port.error());
-  key.local_port = *port;
+  const auto hash = choose_port(key, options.source_port);
+  if (!hash) return std::unexpected(hash.error());
 
-  const std::uint32_t index = *take_connection(handler, events, options.connection);
-  if (!flows_.insert(hash_of(key), RecordRef{RecordKind::connection, index}.raw())) {
+  const std::uint32_t index = *take_connection(handler, *table, options.connection);
+  if (!flows_.insert(*hash, RecordRef{RecordKind::connection, index}.raw())) {
     connections_.free(index);
     return std::unexpected(Error::no_connection_slot);
   }

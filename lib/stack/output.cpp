@@ -77,7 +77,7 @@ void Stack::tell_starved() {
     const bool listens = connections_.is_in_use(index) && tcb.announced && !tcb.aborted;
     if (!listens || !tcb.writable_wanted) continue;
     tcb.writable_wanted = false;
-    tcb.events->on_writable(tcb.handler, reference(index));
+    events_of(tcb).on_writable(tcb.handler, reference(index));
   }
 }
 

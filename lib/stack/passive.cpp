@@ -56,7 +56,7 @@ bool Stack::open_passively(const Arrived& arrived, std::uint32_t listener) {
 bool Stack::open_fast(const Arrived& arrived, std::uint32_t listener, Seq iss) {
   const Listener& at = listener_handlers_[listener];
   const auto neighbour = neighbour_towards(arrived.key.remote);
-  const auto index = neighbour ? take_connection(at.handler, *at.events, at.options) : std::nullopt;
+  const auto index = neighbour ? take_connection(at.handler, at.events, at.options) : std::nullopt;
   if (!index) {
     ++counters_.connections_refused;
     return false;
@@ -75,7 +75,7 @@ bool Stack::open_fast(const Arrived& arrived, std::uint32_t listener, Seq iss) {
   ++counters_.passive_opens;
   ++counters_.fast_open_accepted;
   tcb.announced = true;
-  tcb.events->on_open(tcb.handler, reference(*index));
+  events_of(tcb).on_open(tcb.handler, reference(*index));
   bool packet_kept = false;
   tell(*index, arrival, arrived.packet, packet_kept);
   return packet_kept;
@@ -136,7 +136,7 @@ void Stack::establish(std::uint32_t half_index, Arrived& arrived) {
     return;
   }
   const Listener& at = listener_handlers_[*listener];
-  const auto index = take_connection(at.handler, *at.events, at.options);
+  const auto index = take_connection(at.handler, at.events, at.options);
   const auto neighbour = neighbour_towards(arrived.key.remote);
   if (!index || !neighbour) {
     // The record stays half-open: the peer's next segment tries again.

@@ -165,9 +165,11 @@ std::expected<void, Error> Stack::listen(const Endpoint& local, void* handler,
     return std::unexpected(Error::not_our_address);
   }
   if (!options.check()) return std::unexpected(Error::invalid_option);
+  const auto table = event_tables_.number_of(events);
+  if (!table) return std::unexpected(Error::too_many_handlers);
   const auto id = listeners_.add(local);
   if (!id) return std::unexpected(id.error());
-  listener_handlers_[*id] = {.handler = handler, .events = &events, .options = options};
+  listener_handlers_[*id] = {.handler = handler, .events = *table, .options = options};
   return {};
 }
 

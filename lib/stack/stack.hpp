@@ -31,6 +31,7 @@
 #include "net/interface.hpp"
 #include "net/neighbours.hpp"
 #include "net/token_bucket.hpp"
+#include "stack/event_tables.hpp"
 #include "stack/hand_over.hpp"
 #include "stack/record_ref.hpp"
 #include "stack/ring.hpp"
@@ -170,7 +171,7 @@ class Stack final : private net::FrameSink {
 
   struct Listener {
     void* handler;
-    const HandlerTable* events;
+    std::uint8_t events;  // which of event_tables_
     ConnectionOptions options;
   };
 
@@ -226,14 +227,15 @@ class Stack final : private net::FrameSink {
   void finish(std::uint32_t index);
   void leave_flow_table(std::uint32_t index);
   void end(std::uint32_t index, CloseReason reason);
-  std::optional<std::uint32_t> take_connection(void* handler, const HandlerTable& events,
+  std::optional<std::uint32_t> take_connection(void* handler, std::uint8_t events,
                                                const ConnectionOptions& options);
   void release_connection(std::uint32_t index);
   void connection_timer(std::uint32_t index);
   void count_end(CloseReason reason);
   std::expected<Address, Error> source_of(const Endpoint& remote,
                                           const ConnectOptions& options) const;
-  std::expected<std::uint16_t, Error> choose_port(base::FlowKey key, std::uint16_t wanted);
+  std::expected<std::uint64_t, Error> choose_port(base::FlowKey& key, std::uint16_t wanted);
+  const HandlerTable& events_of(const tcp::Tcb& tcb) const { return event_tables_[tcb.events]; }
   Connection reference(std::uint32_t index) {
     return Connection{this, index, connections_[index].generation};
   }
@@ -309,6 +311,7 @@ class Stack final : private net::FrameSink {
   table::FlowTable flows_;
   table::ListenerTable listeners_;
   base::MappedArray<Listener> listener_handlers_;
+  EventTables event_tables_;
   table::PortAllocator ports_;
   timer::Wheel wheel_;
   Ring<RecordRef> pending_;  // whose output is due

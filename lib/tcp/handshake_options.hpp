@@ -70,8 +70,8 @@ inline void apply_offer(Tcb& tcb, const PeerOffer& offer, const Context& context
   tcb.ts_recent = offer.ts_value;
   tcb.sack = offer.sack;
   tcb.window_scaling = offer.window_scaling;
-  tcb.snd_shift = offer.window_shift;
-  tcb.receive_shift = offer.window_scaling ? context.parameters.receive_shift : 0;
+  tcb.snd_shift = offer.window_shift & 0xf;
+  tcb.receive_shift = offer.window_scaling ? context.parameters.receive_shift & 0xf : 0;
   tcb.snd_mss =
       effective_send_mss(offer.mss, offer.timestamps, tcb.key.local.is_v4(), context.parameters);
 }

@@ -28,10 +28,6 @@
 #include "tcp/reassembly.hpp"
 #include "tcp/send_queue.hpp"
 
-namespace handfast {
-struct HandlerTable;
-}
-
 namespace handfast::tcp {
 
 struct Transfer;
@@ -58,9 +54,10 @@ struct Tcb {
   Seq snd_max;
   Seq rcv_nxt;
   State state;
-  std::uint8_t retransmits;    // time-outs since the segment at SND.UNA was last acknowledged
-  std::uint8_t snd_shift;      // Snd.Wind.Shift
-  std::uint8_t receive_shift;  // Rcv.Wind.Shift
+  std::uint8_t retransmits;        // time-outs since the segment at SND.UNA was last acknowledged
+  std::uint8_t snd_shift : 4;      // Snd.Wind.Shift
+  std::uint8_t receive_shift : 4;  // Rcv.Wind.Shift
+  std::uint8_t events;             // of the application, how to call it: a number of the stack's
   // Second line.
   Seq snd_end;
   Seq rcv_adv;
@@ -143,7 +140,6 @@ struct Tcb {
   std::uint16_t ts_recent_hour;  // when ts_recent was set, for PAWS after idleness
   base::TimerNode timer;         // the wheel's
   void* handler;                 // of the application, opaque here
-  const HandlerTable* events;    // how to call it
   union {
     std::uint64_t context;    // the application's word
     std::uint32_t next_free;  // the slab's
@@ -176,6 +172,6 @@ struct Tcb {
 };
 // With 7 bytes of flow table, 4 of timer wheel and 4 of the burst list: an idle connection costs
 // less than 256 bytes.
-static_assert(sizeof(Tcb) <= 240);
+static_assert(sizeof(Tcb) <= 232);
 
 }  // namespace handfast::tcp

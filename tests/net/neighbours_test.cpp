@@ -201,8 +201,10 @@ TEST_F(NeighboursTest, UnusedEntriesExpirePinnedOnesStay) {
   reachable(kThird);
   run(kUnusedTime - kNeighbourTick);
   EXPECT_EQ(neighbours_->size(), 2U);
+  EXPECT_EQ(neighbours_->removals(), 0U);
   run(kNeighbourTick);
   EXPECT_EQ(neighbours_->size(), 1U);
+  EXPECT_EQ(neighbours_->removals(), 1U);
   run(3 * kUnusedTime);
   EXPECT_EQ(neighbours_->size(), 1U);
   neighbours_->unpin(add(kPeer));
@@ -236,8 +238,10 @@ TEST_F(NeighboursTest, AFullTableGivesUpUnresolvedEntriesFirst) {
     add(host(n));
     now_ = now_ + 1ns;
   }
+  EXPECT_EQ(neighbours_->removals(), 0U);
   const NeighbourId late = add(host(5000));
   EXPECT_EQ(neighbours_->size(), kNeighboursMax);
+  EXPECT_EQ(neighbours_->removals(), 1U);
   EXPECT_EQ(add(host(5000)), late);
   EXPECT_EQ(add(kPeer), known);  // still there, though older
   EXPECT_EQ(mac_of(known), kPeerMac);
