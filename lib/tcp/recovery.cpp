@@ -294,6 +294,7 @@ AckNews take_ack(Tcb& tcb, const base::Segment& seg, bool is_duplicate, Context&
   Transfer& t = *tcb.transfer;
   news.sample.prior_flight = pipe(tcb);
   news.sample.is_cwnd_limited = t.cwnd_limited;
+  news.sample.is_reordered = t.was_reordered;
   news.sample.ece = tcb.ecn && seg.has(base::kEce);
   if (advances) take_cumulative_ack(tcb, seg.ack, ts_echo, news, context);
   if (tcb.sack) {
