@@ -19,6 +19,8 @@ bool is_reducing(const Transfer& t) {
 // A loss or a mark begins to count: once for all that is in flight now.
 void begin_reduction(Tcb& tcb, Recovery recovery, bool is_mark, const Context& context) {
   Transfer& t = *tcb.transfer;
+  // A mark that came before is no less true when the loss turns out to be none.
+  t.can_undo = recovery == Recovery::fast && t.recovery != Recovery::cwr;
   if (!is_reducing(t)) {
     t.prior_cwnd = tcb.cwnd;
     t.prior_ssthresh = tcb.ssthresh;
@@ -33,7 +35,6 @@ void begin_reduction(Tcb& tcb, Recovery recovery, bool is_mark, const Context& c
   t.recovery_start = tcb.snd_una;
   t.resent_segments = 0;
   t.first_resent_ts = 0;
-  t.can_undo = recovery == Recovery::fast;
   t.probe_outstanding = false;
 }
 
@@ -71,13 +72,6 @@ void undo(Tcb& tcb, Context& context) {
   ++context.counters.recoveries_undone;
 }
 
-// Eifel detection (RFC 3522 section 3.2): the ACK echoes a time before the first retransmission.
-bool echoes_the_original(const Tcb& tcb, const base::Segment& seg) {
-  const Transfer& t = *tcb.transfer;
-  return tcb.timestamps && t.first_resent_ts != 0 &&
-         static_cast<std::int32_t>(seg.options.ts_echo - t.first_resent_ts) < 0;
-}
-
 // Each retransmission that D-SACK calls needless; none needed means that nothing had been lost.
 void count_needless_resend(Tcb& tcb, const base::Segment& seg) {
   Transfer& t = *tcb.transfer;
@@ -89,11 +83,10 @@ void count_needless_resend(Tcb& tcb, const base::Segment& seg) {
 }
 
 // Whether what was sent again need not have been.
-bool was_for_nothing(const Tcb& tcb, const base::Segment& seg, const AckNews& news) {
+bool was_for_nothing(const Tcb& tcb, const AckNews& news) {
   const Transfer& t = *tcb.transfer;
   if (!t.can_undo || t.first_resent_ts == 0) return false;
-  if (news.advanced && echoes_the_original(tcb, seg)) return true;
-  return news.dsack && t.resent_segments == 0;
+  return news.copy_was_needless || (news.dsack && t.resent_segments == 0);
 }
 
 // Without SACK: three duplicates tell of one loss, a partial ACK of the next (RFC 6582).
@@ -130,15 +123,20 @@ void find_loss_without_sack(Tcb& tcb, const AckNews& news) {
   }
 }
 
+void find_loss_by_time(Tcb& tcb, const Context& context) {
+  const Transfer& t = *tcb.transfer;
+  const bool waited = t.reordering_timer;
+  (void)rack_detect_loss(tcb, context);
+  // The timer is armed anew by output for what it finds.
+  if (t.reordering_timer || waited) tcb.retransmit_at = base::kNoTick;
+}
+
 void find_loss(Tcb& tcb, AckNews& news, const Context& context) {
   Transfer& t = *tcb.transfer;
   const std::uint32_t lost_before = t.total_lost;
   if (tcb.sack) {
     rack_adapt_window(tcb, news.dsack);
-    const bool waited = t.reordering_timer;
-    (void)rack_detect_loss(tcb, context);
-    // The timer is armed anew by output for what it finds.
-    if (t.reordering_timer || waited) tcb.retransmit_at = base::kNoTick;
+    find_loss_by_time(tcb, context);
   } else {
     find_loss_without_sack(tcb, news);
   }
@@ -167,12 +165,10 @@ void reduce_proportionally(Tcb& tcb, const AckNews& news, bool is_first) {
   tcb.cwnd = in_network + static_cast<std::uint32_t>(count);
 }
 
-void take_time_out_state(Tcb& tcb, const base::Segment& seg, const AckNews& news,
-                         Context& context) {
+void take_time_out_state(Tcb& tcb, const AckNews& news, Context& context) {
   Transfer& t = *tcb.transfer;
-  const bool spurious =
-      t.is_rto_suspect && (news.original_arrived || was_for_nothing(tcb, seg, news));
-  if (spurious || was_for_nothing(tcb, seg, news)) {
+  const bool spurious = t.is_rto_suspect && (news.original_arrived || was_for_nothing(tcb, news));
+  if (spurious || was_for_nothing(tcb, news)) {
     // F-RTO and Eifel: the originals had only been delayed.
     if (spurious) ++context.counters.spurious_timeouts;
     unmark_lost(tcb);
@@ -186,10 +182,14 @@ void take_time_out_state(Tcb& tcb, const base::Segment& seg, const AckNews& news
   if (tcb.snd_una.is_at_or_after(t.recover)) end_recovery(tcb, context);
 }
 
-void take_fast_state(Tcb& tcb, const base::Segment& seg, const AckNews& news, Context& context) {
+void take_fast_state(Tcb& tcb, const AckNews& news, Context& context) {
   Transfer& t = *tcb.transfer;
-  if (was_for_nothing(tcb, seg, news)) {
+  if (was_for_nothing(tcb, news)) {
     undo(tcb, context);
+    // The path reorders: what else seemed lost may be late as well, and gets RACK's window now.
+    t.was_reordered = true;
+    unmark_lost(tcb);
+    if (tcb.sack) find_loss_by_time(tcb, context);
     if (t.lost_bytes == 0) {
       t.recovery = t.sacked_bytes > 0 ? Recovery::disorder : Recovery::open;
       t.duplicate_acks = 0;
@@ -203,34 +203,47 @@ void take_fast_state(Tcb& tcb, const base::Segment& seg, const AckNews& news, Co
 }
 
 // Nothing known lost before this ACK.
-void take_open_state(Tcb& tcb, const base::Segment& seg, const AckNews& news, Context& context) {
+void take_open_state(Tcb& tcb, const AckNews& news, Context& context) {
   Transfer& t = *tcb.transfer;
   // D-SACKs of a recovery that has ended may still say that it was for nothing.
-  if (was_for_nothing(tcb, seg, news)) undo(tcb, context);
+  if (was_for_nothing(tcb, news)) {
+    undo(tcb, context);
+    t.was_reordered = true;
+  }
   const bool is_disordered = t.sacked_bytes > 0 || t.duplicate_acks > 0;
   t.recovery = is_disordered ? Recovery::disorder : Recovery::open;
+}
+
+// The window goes down already: that answers a mark as well (RFC 3168 section 6.1.2), and is not
+// undone.
+void keep_reduction(Tcb& tcb) {
+  if (tcb.transfer->can_undo) tcb.cwr_pending = true;
+  tcb.transfer->can_undo = false;
 }
 
 void react(Tcb& tcb, const base::Segment& seg, const AckNews& news, Context& context) {
   Transfer& t = *tcb.transfer;
   switch (t.recovery) {
     case Recovery::loss:
-      take_time_out_state(tcb, seg, news, context);
+      take_time_out_state(tcb, news, context);
       break;
     case Recovery::fast:
-      take_fast_state(tcb, seg, news, context);
+      take_fast_state(tcb, news, context);
       break;
     case Recovery::cwr:
       if (tcb.snd_una.is_at_or_after(t.recover)) end_recovery(tcb, context);
       break;
     default:
-      take_open_state(tcb, seg, news, context);
+      take_open_state(tcb, news, context);
       break;
   }
   const bool probe_repaired = tail_probe_answered(tcb, seg, news.dsack);
-  if (t.recovery == Recovery::loss || t.recovery == Recovery::fast) return;
-  if (t.lost_bytes > 0) return begin_fast_recovery(tcb, context);
   const bool is_marked = tcb.ecn && seg.has(base::kEce);
+  if (t.recovery == Recovery::loss || t.recovery == Recovery::fast) {
+    if (is_marked) keep_reduction(tcb);
+    return;
+  }
+  if (t.lost_bytes > 0) return begin_fast_recovery(tcb, context);
   if ((is_marked || probe_repaired) && t.recovery != Recovery::cwr) {
     if (is_marked) {
       tcb.cwr_pending = true;
@@ -274,13 +287,10 @@ AckNews take_ack(Tcb& tcb, const base::Segment& seg, bool is_duplicate, Context&
   AckNews news;
   const bool advances = seg.ack.is_after(tcb.snd_una);
   const std::uint32_t ts_echo = tcb.timestamps ? seg.options.ts_echo : 0;
-  if (tcb.transfer == nullptr) {
-    if (advances) take_cumulative_ack(tcb, seg.ack, ts_echo, news, context);
-    return news;
-  }
   Transfer& t = *tcb.transfer;
   news.sample.prior_flight = pipe(tcb);
   news.sample.is_cwnd_limited = t.cwnd_limited;
+  news.sample.is_reordered = t.was_reordered;
   news.sample.ece = tcb.ecn && seg.has(base::kEce);
   if (advances) take_cumulative_ack(tcb, seg.ack, ts_echo, news, context);
   if (tcb.sack) {

@@ -11,7 +11,8 @@
 
 namespace handfast::tcp {
 
-// An acceptable ACK has arrived (SND.UNA =< SEG.ACK =< SND.MAX). `is_duplicate`: RFC 5681 section
+// An acceptable ACK (SND.UNA =< SEG.ACK =< SND.MAX) has arrived at a Tcb that has a Transfer.
+// `is_duplicate`: RFC 5681 section
 // 2's sense of the word.
 AckNews take_ack(Tcb& tcb, const base::Segment& seg, bool is_duplicate, Context& context);
 

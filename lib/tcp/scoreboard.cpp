@@ -16,6 +16,14 @@ bool is_newer(const SendNode& node, const AckNews& news) {
   return !news.has_newest || static_cast<std::int32_t>(node.sent_us - news.newest_sent_us) >= 0;
 }
 
+// Eifel detection (RFC 3522 section 3.2), for the segment that the echo tells of: it left before
+// that was sent again. What an earlier recovery sent again says nothing of this one.
+bool is_original_of_copy(const Transfer& t, const SendNode& node, std::uint32_t ts_echo) {
+  if (!node.was_resent || ts_echo == 0 || t.first_resent_ts == 0) return false;
+  return static_cast<std::int32_t>(ts_echo - node.sent_ts) < 0 &&
+         static_cast<std::int32_t>(node.sent_ts - t.first_resent_ts) >= 0;
+}
+
 // `bytes` of `node`, not known to have arrived before, have.
 void deliver(Tcb& tcb, SendNode* node, std::uint32_t bytes, AckNews& news, std::uint32_t ts_echo,
              const Context& context) {
@@ -30,6 +38,7 @@ void deliver(Tcb& tcb, SendNode* node, std::uint32_t bytes, AckNews& news, std::
     if (node->end().is_at_or_before(t.recover)) news.original_arrived = true;
     news.sample.rtt_us = std::max(context.now_us - node->sent_us, 1U);
   }
+  if (is_original_of_copy(t, *node, ts_echo)) news.copy_was_needless = true;
   if (is_newer(*node, news)) {
     news.has_newest = true;
     news.newest_sent_us = node->sent_us;
@@ -183,14 +192,18 @@ void mark_lost(Tcb& tcb, SendNode* node) {
 
 void unmark_lost(Tcb& tcb) {
   Transfer& t = *tcb.transfer;
-  for (SendNode* node = tcb.send_queue.front(); node != nullptr && node->is_sent;
-       node = tcb.send_queue.after(node)) {
-    if (!node->is_lost) continue;
+  // Those sent once stand in the order of their times: one walk puts them all back.
+  SendNode* put_last = nullptr;
+  while (SendNode* const node = first_lost(tcb)) {
     node->is_lost = false;
-    t.in_time.push(node);
+    t.lost_bytes -= node->length;
+    if (node->was_resent) {
+      t.in_time.push(node);
+    } else {
+      t.in_time.put_back(node, put_last);
+      put_last = node;
+    }
   }
-  t.lost_bytes = 0;
-  t.lost_hint = nullptr;
 }
 
 void forget_sacks(Tcb& tcb) {
@@ -250,6 +263,7 @@ bool split(Tcb& tcb, SendNode* node, std::uint32_t length, Context& context) {
   rest->is_lost = node->is_lost;
   rest->was_resent = node->was_resent;
   rest->sent_us = node->sent_us;
+  rest->sent_ts = node->sent_ts;
   node->length = length;
   tcb.send_queue.insert_after(node, rest);
   return true;

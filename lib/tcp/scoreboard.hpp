@@ -17,6 +17,7 @@ struct AckNews {
   bool advanced = false;             // SND.UNA moved
   bool dsack = false;                // something we sent arrived twice (RFC 2883)
   bool original_arrived = false;     // text sent only once, before RecoveryPoint, is delivered
+  bool copy_was_needless = false;    // so did the original of what this recovery sent again
   bool space_freed = false;          // packets of the send queue went back
   std::uint32_t newest_sent_us = 0;  // when the newest of what it delivers was sent
   bool has_newest = false;

@@ -38,14 +38,28 @@ void Arriving::close(CloseReason reason) {
   out.reason = reason;
 }
 
-// RFC 7323 section 5.3 R1: PAWS.
+namespace {
+
+// By how many ticks of the peer's clock `value` is older than TS.Recent, if that is known.
+std::uint32_t ticks_behind(const Tcb& tcb, std::uint32_t value, const Context& context) {
+  const std::uint32_t behind = tcb.ts_recent - value;
+  if (static_cast<std::int32_t>(behind) <= 0) return 0;
+  constexpr std::uint16_t kHoursValid = 24 * 24;  // section 5.5: 24 days
+  const auto age = static_cast<std::uint16_t>(context.hour - tcb.ts_recent_hour);
+  return age < kHoursValid ? behind : 0;
+}
+
+}  // namespace
+
+// RFC 7323 section 5.3 R1: PAWS. Deviation: one tick older is let in, as Linux does. A segment that
+// a retransmission overtook, and every late ACK, is about that much older. It is no old duplicate:
+// the clock ticks at least once in 2^31 bytes (section 5.4), so one with the same number is two
+// ticks older or more.
 bool Arriving::check_timestamps() {
   if (!tcb.timestamps || seg.has(base::kRst)) return true;
   // Section 3.2: once negotiated, every segment carries it; one without is not of this connection.
   if (!seg.options.has(TcpOptions::kTimestamps)) return false;
-  constexpr std::uint16_t kHoursValid = 24 * 24;  // section 5.5: 24 days
-  const auto age = static_cast<std::int32_t>(seg.options.ts_value - tcb.ts_recent);
-  if (age < 0 && static_cast<std::uint16_t>(context.hour - tcb.ts_recent_hour) < kHoursValid) {
+  if (ticks_behind(tcb, seg.options.ts_value, context) > 1) {
     ++context.counters.paws_rejected;
     tcb.ack_pending = true;
     return false;
@@ -53,10 +67,12 @@ bool Arriving::check_timestamps() {
   return true;
 }
 
-// R3, only for what R2 found inside the window: or anybody could move TS.Recent far ahead and have
-// PAWS reject the peer's own segments. `first` is the number before trimming.
+// R3, never backwards, and only for what R2 found inside the window: or anybody could move
+// TS.Recent far ahead and have PAWS reject the peer's own segments. `first` is the number before
+// trimming.
 void Arriving::remember_timestamp(Seq first) {
   if (!tcb.timestamps || seg.has(base::kRst) || first.is_after(tcb.last_ack_sent)) return;
+  if (ticks_behind(tcb, seg.options.ts_value, context) > 0) return;
   tcb.ts_recent = seg.options.ts_value;
   tcb.ts_recent_hour = context.hour;
 }

@@ -97,6 +97,17 @@ class TransmissionOrder {
     (newest_ == nullptr ? oldest_ : newest_->later) = node;
     newest_ = node;
   }
+  // Where its time puts it, which is not before `from` (null: anywhere).
+  void put_back(SendNode* node, SendNode* from) {
+    SendNode* next = from == nullptr ? oldest_ : from->later;
+    while (next != nullptr && was_sent_before(*next, *node)) next = next->later;
+    if (next == nullptr) return push(node);
+    node->is_in_time = true;
+    node->later = next;
+    node->earlier = next->earlier;
+    (next->earlier == nullptr ? oldest_ : next->earlier->later) = node;
+    next->earlier = node;
+  }
   void remove(SendNode* node) {
     if (!node->is_in_time) return;
     node->is_in_time = false;
@@ -105,6 +116,11 @@ class TransmissionOrder {
   }
 
  private:
+  static bool was_sent_before(const SendNode& a, const SendNode& b) {
+    const auto sooner = static_cast<std::int32_t>(b.sent_us - a.sent_us);
+    return sooner > 0 || (sooner == 0 && a.seq.is_before(b.seq));
+  }
+
   SendNode* oldest_ = nullptr;
   SendNode* newest_ = nullptr;
 };

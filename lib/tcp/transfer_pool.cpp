@@ -16,7 +16,7 @@ Transfer* take_transfer(Tcb& tcb, Context& context) {
   fresh.generation = generation;
   fresh.delivered_us = fresh.first_sent_us = context.now_us;
   fresh.reorder_windows = 1;
-  fresh.recover = tcb.snd_una;
+  fresh.recover = fresh.reorder_round = tcb.snd_una;
   fresh.rack_end = fresh.rack_fack = tcb.snd_una;
   fresh.small_end = tcb.snd_una;
   tcb.transfer = &fresh;

@@ -21,14 +21,15 @@ class RecoveryTest : public ConnectionTest {
 
   // Established with a round trip of 20 ms, and `segments` full ones in flight.
   void send_flight(std::uint32_t segments) {
-    open(tcb, key, Seq{kIss}, context);
+    open(tcb, key, Seq{iss}, context);
     output();
     wait(20ms);
-    Segment syn_ack = make(kSyn | kAck, kPeerIss, kIss + 1);
+    Segment syn_ack = make(kSyn | kAck, kPeerIss, iss + 1);
     syn_ack.options.present = TcpOptions::kMss | TcpOptions::kSackPermitted;
     if (config.timestamps) syn_ack.options.present |= TcpOptions::kTimestamps;
     syn_ack.options.mss = 1000;
     if (config.timestamps) syn_ack.options.mss += kTimestampOption;
+    if (config.ecn == EcnMode::offer) syn_ack.flags |= base::kEce;
     arrive(syn_ack);
     ASSERT_TRUE(tcb.sack);
     ASSERT_EQ(tcb.snd_mss, 1000);
@@ -38,7 +39,7 @@ class RecoveryTest : public ConnectionTest {
     ASSERT_EQ(output().size(), segments);
   }
 
-  static Seq start_of(std::uint32_t segment) { return Seq{kIss + 1 + (segment - 1) * 1000}; }
+  Seq start_of(std::uint32_t segment) const { return Seq{iss + 1 + (segment - 1) * 1000}; }
 
   // Everything before segment `next` has arrived, and the blocks: first and last segment of each.
   Segment ack(std::uint32_t next,
@@ -55,7 +56,7 @@ class RecoveryTest : public ConnectionTest {
   }
   // The numbers of the segments that leave now.
   std::vector<std::uint32_t> sent_segments() { return numbers(output()); }
-  static std::vector<std::uint32_t> numbers(const std::vector<Sent>& sent) {
+  std::vector<std::uint32_t> numbers(const std::vector<Sent>& sent) const {
     std::vector<std::uint32_t> out;
     for (const Sent& s : sent) {
       if (!s.payload.empty()) out.push_back((s.segment.seq - start_of(1)) / 1000 + 1);
@@ -64,6 +65,7 @@ class RecoveryTest : public ConnectionTest {
   }
   using Numbers = std::vector<std::uint32_t>;
 
+  std::uint32_t iss = kIss;
   std::uint32_t echoed = 0;
 };
 
@@ -167,6 +169,21 @@ TEST_F(RecoveryTest, ReorderingIsLearntAndWaitedFor) {
   EXPECT_GE(tcb.cwnd, 10'000U);
 }
 
+// Wherever the numbers begin.
+TEST_F(RecoveryTest, NeedlessCopiesWidenTheReorderingWindow) {
+  for (const std::uint32_t first : {kIss, 0x4000'0000U, 0x9000'0000U, 0xffff'f000U}) {
+    iss = first;
+    restart();
+    send_flight(10);
+    wait(20ms);
+    EXPECT_EQ(tcb.transfer->reorder_windows, 1U);
+    arrive(ack(5, {{1, 1}}));
+    EXPECT_EQ(tcb.transfer->reorder_windows, 2U) << first;
+    arrive(ack(6, {{2, 2}}));  // of the same round trip
+    EXPECT_EQ(tcb.transfer->reorder_windows, 2U) << first;
+  }
+}
+
 TEST_F(RecoveryTest, ProbeOfTheTailRepairsALostTail) {
   send_flight(5);
   wait(20ms);
@@ -242,6 +259,74 @@ TEST_F(RecoveryTest, TimestampsTellThatTheOriginalArrived) {  // RFC 3522
   EXPECT_GE(tcb.cwnd, 10'000U);
 }
 
+// A reordered segment that was sent again cannot show itself that the path reorders (RFC 8985
+// section 6.2 step 3 looks at those sent once), but the undoing does: the next is waited for.
+TEST_F(RecoveryTest, UndoneRecoveryTeachesThatThePathReorders) {
+  config.timestamps = true;
+  restart();
+  send_flight(20);
+  echoed = context.timestamp;
+  wait(25ms);
+  for (std::uint32_t last = 2; last <= 4; ++last) arrive(ack(1, {{2, last}}));
+  EXPECT_EQ(sent_segments(), Numbers{1});
+  wait(1ms);
+  arrive(ack(6));
+  EXPECT_EQ(counters.recoveries_undone.value(), 1U);
+  for (std::uint32_t last = 7; last <= 9; ++last) arrive(ack(6, {{7, last}}));
+  EXPECT_EQ(sent_segments(), Numbers{});
+  EXPECT_EQ(tcb.transfer->recovery, Recovery::disorder);
+  wait(10ms);  // more than a quarter of the round trip is no reordering
+  EXPECT_EQ(numbers(sent_by_timer), Numbers{6});
+}
+
+TEST_F(RecoveryTest, UndoingWaitsForWhatElseWasThoughtLost) {
+  config.timestamps = true;
+  restart();
+  send_flight(20);
+  echoed = context.timestamp;
+  wait(25ms);
+  for (std::uint32_t last = 3; last <= 5; ++last) arrive(ack(1, {{3, last}}));
+  EXPECT_EQ(sent_segments(), Numbers{1});  // 2 is lost as well, and waits for the window
+  wait(1ms);
+  arrive(ack(2, {{3, 5}}));
+  EXPECT_EQ(counters.recoveries_undone.value(), 1U);
+  EXPECT_EQ(sent_segments(), Numbers{});
+  EXPECT_EQ(tcb.transfer->recovery, Recovery::disorder);
+  EXPECT_EQ(tcb.transfer->lost_bytes, 0U);
+  EXPECT_EQ(tcb.ssthresh, kNeverLost);
+  wait(10ms);
+  EXPECT_EQ(numbers(sent_by_timer), Numbers{2});
+}
+
+// What the first recovery sent again is older than the second's first retransmission, as an
+// original would be. It says nothing of the second.
+TEST_F(RecoveryTest, EarlierRetransmissionIsNotTakenForAnOriginal) {
+  config.timestamps = true;
+  restart();
+  send_flight(20);
+  echoed = context.timestamp;
+  wait(25ms);
+  const std::uint32_t again_at = context.timestamp;
+  Numbers sent;
+  for (std::uint32_t last = 2; last <= 5; ++last) arrive(ack(1, {{2, last}}));
+  for (std::uint32_t last = 7; last <= 12; ++last) {
+    arrive(ack(1, {{7, last}, {2, 5}}));
+    for (const std::uint32_t n : sent_segments()) sent.push_back(n);
+  }
+  EXPECT_EQ(sent, (Numbers{1, 6}));
+  wait(1ms);
+  arrive(ack(6, {{7, 12}}));  // 1 was late, 6 is lost
+  EXPECT_EQ(counters.recoveries_undone.value(), 1U);
+  arrive(ack(6, {{14, 20}, {7, 12}}));
+  EXPECT_EQ(sent_segments(), Numbers{});
+  wait(10ms);
+  EXPECT_EQ(numbers(sent_by_timer), Numbers{13});
+  echoed = again_at;
+  arrive(ack(13, {{14, 20}}));
+  EXPECT_EQ(counters.recoveries_undone.value(), 1U);
+  EXPECT_EQ(tcb.transfer->recovery, Recovery::fast);
+}
+
 // What came before the first copy was answered says nothing of what was sent since: nothing else is
 // found lost by it (RFC 8985 section 6.2 step 2).
 TEST_F(RecoveryTest, OriginalBehindATimeOutCondemnsNothing) {
@@ -314,6 +399,51 @@ TEST_F(RecoveryTest, MarkReducesTheWindowOnce) {  // RFC 3168 section 6.1.2
   ASSERT_FALSE(sent.empty());
   EXPECT_TRUE(sent[0].segment.has(base::kCwr));
   for (std::size_t i = 1; i < sent.size(); ++i) EXPECT_FALSE(sent[i].segment.has(base::kCwr));
+}
+
+// What a mark took is not given back because a loss turns out to be none.
+TEST_F(RecoveryTest, UndoingALossLeavesTheReductionForAMark) {
+  config.ecn = EcnMode::offer;
+  config.timestamps = true;
+  restart();
+  send_flight(20);
+  echoed = context.timestamp;
+  wait(25ms);
+  Segment marked = ack(2);
+  marked.flags |= base::kEce;
+  arrive(marked);
+  const std::uint32_t reduced = tcb.ssthresh;
+  EXPECT_LT(reduced, 11'000U);
+  for (std::uint32_t last = 3; last <= 5; ++last) arrive(ack(2, {{3, last}}));
+  EXPECT_EQ(sent_segments(), Numbers{2});
+  wait(1ms);
+  arrive(ack(6));
+  EXPECT_EQ(tcb.ssthresh, reduced);
+}
+
+// RFC 3168 section 6.1.2: one reduction answers both, and the receiver is told of it.
+TEST_F(RecoveryTest, MarkDuringARecoveryKeepsItsReduction) {
+  config.ecn = EcnMode::offer;
+  config.timestamps = true;
+  restart();
+  send_flight(20);
+  echoed = context.timestamp;
+  wait(25ms);
+  for (std::uint32_t last = 2; last <= 4; ++last) arrive(ack(1, {{2, last}}));
+  EXPECT_EQ(sent_segments(), Numbers{1});
+  const std::uint32_t reduced = tcb.ssthresh;
+  EXPECT_LT(reduced, 11'000U);
+  Segment marked = ack(1, {{2, 5}});
+  marked.flags |= base::kEce;
+  arrive(marked);
+  wait(1ms);
+  arrive(ack(21));
+  EXPECT_EQ(tcb.ssthresh, reduced);
+  queue(std::string(3000, 'y'));
+  const auto sent = output();
+  ASSERT_EQ(sent.size(), 3U);
+  EXPECT_TRUE(sent[0].segment.has(base::kCwr));
+  EXPECT_FALSE(sent[1].segment.has(base::kCwr));
 }
 
 TEST_F(RecoveryTest, IdleConnectionGivesItsTransferBack) {

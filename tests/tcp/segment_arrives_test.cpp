@@ -242,10 +242,21 @@ TEST_F(Timestamps, AreEchoedAndTakenOffTheMss) {
 }
 
 TEST_F(Timestamps, OldOnesAreRejectedByPaws) {
-  arrive(stamped(make(kAck, kPeerIss + 1, kIss + 1), 999), "old");
+  arrive(stamped(make(kAck, kPeerIss + 1, kIss + 1), 998), "old");
   EXPECT_EQ(delivered, "");
   EXPECT_EQ(counters.paws_rejected.value(), 1U);
   expect_only_ack(output(), kIss + 1, kPeerIss + 1);
+}
+
+// Overtaken by a retransmission, which moved TS.Recent on, but sent just before it.
+TEST_F(Timestamps, ALateSegmentIsNoOldDuplicate) {
+  arrive(stamped(make(kAck, kPeerIss + 3, kIss + 1), 1000), "cd");
+  arrive(stamped(make(kAck, kPeerIss + 1, kIss + 1), 1001), "ab");  // sent again
+  output();
+  arrive(stamped(make(kAck, kPeerIss + 5, kIss + 1), 1000), "ef");
+  EXPECT_EQ(delivered, "abcdef");
+  EXPECT_EQ(counters.paws_rejected.value(), 0U);
+  EXPECT_EQ(tcb.ts_recent, 1001U);  // which never goes back (R3)
 }
 
 TEST_F(Timestamps, SegmentWithoutOneIsDropped) {

@@ -41,6 +41,7 @@ struct AckSample {
   std::uint64_t rate_bytes = 0;
   std::uint32_t rate_interval_us = 0;
   bool is_app_limited = false;
+  bool is_reordered = false;     // the path was known to reorder before it came
   bool is_cwnd_limited = false;  // the window, not the application, was the limit: it may grow
   bool ece = false;              // the peer saw a mark (RFC 3168); with DCTCP: on what it delivers
 };

@@ -42,7 +42,9 @@ void observe(Tcb& tcb, const AckSample& sample, const Context&) {
 void on_ack(Tcb& tcb, const AckSample& sample, const Context&) {
   if (!may_grow(tcb, sample)) return;
   std::uint32_t acked = sample.acked;
-  if (in_slow_start(tcb)) acked = slow_start(tcb, counted_in_slow_start(tcb, acked));
+  if (in_slow_start(tcb)) {
+    acked = slow_start(tcb, counted_in_slow_start(tcb, acked_in_slow_start(tcb, sample)));
+  }
   if (acked != 0) increase_additively(tcb, state_of<Dctcp>(*tcb.transfer).counted, acked);
 }
 

@@ -49,16 +49,15 @@ void look_at_delay(HyStart& h) {
 }  // namespace
 
 std::uint32_t slow_start(Tcb& tcb, HyStart& hystart, const AckSample& sample) {
-  if (tcb.ssthresh != kNeverLost) {
-    return slow_start(tcb, counted_in_slow_start(tcb, sample.acked));
-  }
+  const std::uint32_t acked = acked_in_slow_start(tcb, sample);
+  if (tcb.ssthresh != kNeverLost) return slow_start(tcb, counted_in_slow_start(tcb, acked));
   // Beyond the end of the round: this ACK is the first for what was sent in the next. The ACK at
   // the very end still measures the old one.
   if (tcb.snd_una.is_after(hystart.round_end)) begin_round(hystart, tcb);
   if (tcb.ssthresh != kNeverLost) return sample.acked;
   take_sample(hystart, sample.rtt_us);
   look_at_delay(hystart);
-  std::uint32_t step = sample.acked;
+  std::uint32_t step = acked;
   if (tcb.transfer->pacing_rate == 0) step = std::min(step, HyStart::kGrowthLimit * tcb.snd_mss);
   if (hystart.in_css) step /= HyStart::kCssGrowthDivisor;
   grow(tcb, step);

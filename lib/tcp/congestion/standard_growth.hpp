@@ -28,6 +28,15 @@ inline void grow(Tcb& tcb, std::uint32_t bytes) {
   tcb.cwnd = bytes < kCwndMax ? std::min(tcb.cwnd + bytes, kCwndMax) : kCwndMax;
 }
 
+// What an ACK lets slow start grow by. Where the path is known to reorder, SEG.ACK stands still and
+// jumps, and a limit for each ACK would cut most of the jumps off: there, what arrives counts in
+// whatever order, as with Linux. Not before that is known: the first duplicates may tell of a loss
+// (RFC 5681 section 3.2).
+inline std::uint32_t acked_in_slow_start(const Tcb& tcb, const AckSample& sample) {
+  const bool any_order = sample.is_reordered && tcb.transfer->recovery != Recovery::loss;
+  return any_order ? sample.delivered : sample.acked;
+}
+
 // RFC 3465 section 2.2: L = 2 segments an ACK, since every second one is acknowledged. After a
 // time-out L = 1 (section 2.3), since an ACK then also covers what had arrived long before.
 inline std::uint32_t counted_in_slow_start(const Tcb& tcb, std::uint32_t acked) {

@@ -53,6 +53,23 @@ TEST_F(NewRenoTest, SlowStartCountsTwoSegmentsAnAckAndOneAfterATimeOut) {
   EXPECT_EQ(window(), 2);
 }
 
+// SEG.ACK moves in jumps there, most of each beyond the limit.
+TEST_F(NewRenoTest, SlowStartCountsWhatArrivesInAnyOrderWhereThePathReorders) {
+  begin(10, 100 * kMss);
+  AckSample selective = sample_of(1);
+  selective.acked = 0;
+  take(selective);
+  EXPECT_EQ(window(), 10);  // nothing is known of reordering
+  selective.is_reordered = true;
+  for (int i = 0; i < 7; ++i) take(selective);
+  EXPECT_EQ(window(), 17);
+  AckSample jump = sample_of(8);
+  jump.delivered = kMss;
+  jump.is_reordered = true;
+  take(jump);
+  EXPECT_EQ(window(), 18);
+}
+
 TEST_F(NewRenoTest, LossHalvesTheFlight) {
   begin(40, 10 * kMss);
   EXPECT_EQ(congestion.reduced_window(tcb, context), 20 * kMss);
