@@ -12,8 +12,7 @@
 namespace handfast::tcp {
 
 // An acceptable ACK (SND.UNA =< SEG.ACK =< SND.MAX) has arrived at a Tcb that has a Transfer.
-// `is_duplicate`: RFC 5681 section
-// 2's sense of the word.
+// `is_duplicate` in the sense of RFC 5681 section 2.
 AckNews take_ack(Tcb& tcb, const base::Segment& seg, bool is_duplicate, Context& context);
 
 // The retransmission timer has run out on data: the window closes, what is not known to have
