@@ -157,14 +157,17 @@ class Bench:
     def bare(self, link, kind, in_flight=512):
         """bare-link's report."""
         def measure():
-            with huge_pages(HUGE_MEGABYTES):
+            # Its socket goes with the folder, also when it is interrupted.
+            with huge_pages(HUGE_MEGABYTES), tempfile.TemporaryDirectory(
+                    prefix="handfast-bench-") as folder:
                 done = subprocess.run(
                     [program(self.build, "bare-link"), "--link", link, "--kind", kind,
                      "--in-flight", str(in_flight), "--seconds", str(self.seconds), "--cores",
                      ",".join(map(str, self.cpus)), "--huge-pages", "--json"],
-                    capture_output=True, text=True, check=False)
+                    capture_output=True, text=True, check=False,
+                    env={**os.environ, "TMPDIR": folder})
             if done.returncode != 0:
-                raise Failed(done.stderr.strip())
+                raise Failed(done.stderr.strip() or f"bare-link: exit code {done.returncode}")
             return last_json(done.stdout)
         return self.once(("bare", link, kind, in_flight), measure)
 

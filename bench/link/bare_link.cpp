@@ -56,6 +56,13 @@ struct Place {
   std::unique_ptr<drivers::EthdevPort> port;
 };
 
+struct Closing {
+  std::span<Place> places;
+  ~Closing() {
+    for (Place& place : places) place.port.reset();
+  }
+};
+
 Status start_eal(const Options& options, unsigned ports, std::vector<std::string> arguments) {
   runtime::EalRequest request{.arguments = std::move(arguments), .huge_pages = options.huge_pages};
   request.memory_bytes = ports * (drivers::pool_memory({}) + kQueueBytes);
@@ -73,11 +80,15 @@ const Work& work_of(const Options& options) {
   return *std::ranges::find(kWorks, options.kind, &Work::name);
 }
 
-// Also tells a server that nothing was heard of.
+// Also tells a server that nothing was heard of. Nobody polls any more when this is over: net_memif
+// takes a ring's memory away under whoever polls it while the other end closes.
 void part(LinkEnd& end, const runtime::TscClock& clock) {
   end.say_goodbye();
-  const Instant patience = clock.now() + std::chrono::milliseconds(100);
-  for (Instant now = clock.now(); now < patience; now = clock.now()) end.turn(now);
+  const Instant give_up = clock.now() + std::chrono::milliseconds(100);
+  for (Instant now = clock.now(); now < give_up && !end.has_sent_all(); now = clock.now()) {
+    end.turn(now);
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
 }
 
 // The server's whole life. Without a client, or when that is gone, its process is ended by a
@@ -120,6 +131,8 @@ std::expected<Result, std::string> run_ring(const Options& options) {
   std::array<Place, 2> places;
   if (auto ok = make_pool("bare_link_a", places[0]); !ok) return std::unexpected(ok.error());
   if (auto ok = make_pool("bare_link_b", places[1]); !ok) return std::unexpected(ok.error());
+  // Closed before both pools: the rings may have frames of either.
+  const Closing closing{places};
   drivers::EthdevPool* const first[] = {places[0].pool.get()};
   drivers::EthdevPool* const second[] = {places[1].pool.get()};
   auto ports = drivers::open_ring_pair({}, first, second);
@@ -160,17 +173,16 @@ int serve_memif(const Options& options, const std::string& folder, int ready) {
   }
   if (::write(ready, "", 1) != 1) return 1;
   serve(place.port->queue(0), work_of(options));
+  ::pause();  // the client closes first, and then ends this process
   return 0;
 }
 
-// Ends the server's process if it has not ended by itself.
 class Child {
  public:
   explicit Child(pid_t pid) : pid_(pid) {}
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
   ~Child() {
-    for (int i = 0; i < 20 && ::waitpid(pid_, nullptr, WNOHANG) == 0; ++i) ::usleep(50'000);
     ::kill(pid_, SIGKILL);
     ::waitpid(pid_, nullptr, 0);
   }
