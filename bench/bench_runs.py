@@ -18,6 +18,7 @@ from machine import (SOURCES, Skipped, end, huge_pages, kernel_load, kernel_stre
 HUGE_MEGABYTES = 1024
 SERVICE_PORT = 8000
 SAMPLE_EVERY = 0.1
+GRACE_SECONDS = 20  # for a run to start and to end
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -63,6 +64,7 @@ class Bench:
         self.cpus = sorted(os.sched_getaffinity(0))[:2]
         self.this_round = {}
         self.helps = {}
+        self.limit = None  # of the run that is made, in seconds
         self.troubles = []  # what did not go well in the row being measured
 
     def once(self, key, measure):
@@ -86,9 +88,11 @@ class Bench:
     def duration(self, seconds=None):
         return ["--duration", f"{int((seconds or self.seconds) * 1000)}ms"]
 
-    def ours(self, link, *arguments, huge=True, service="echo", serve=(), cpus=None):
-        """The Outcome of handfast-load with these arguments, the server's options being `serve`."""
+    def ours(self, link, *arguments, huge=True, service="echo", serve=(), cpus=None, limit=None):
+        """The Outcome of handfast-load with these arguments, the server's options being `serve`.
+        After `limit` seconds it has failed."""
         key = ("ours", link, arguments, huge, service, tuple(serve), cpus)
+        self.limit = limit or GRACE_SECONDS + 4 * self.seconds
         return self.once(key, lambda: self._run(link, arguments, huge, service, serve,
                                                 cpus or self.cpus))
 
@@ -131,8 +135,7 @@ class Bench:
                                  f"{report['drained']}, {report['disagreements']}")
         return Outcome(report, text, samples, peak_bytes)
 
-    @staticmethod
-    def _watch(process, watched, samples, begin):
+    def _watch(self, process, watched, samples, begin):
         """Samples until the process ends; its peak of resident memory in bytes."""
         while True:
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)
@@ -142,6 +145,8 @@ class Bench:
             for one, of_one in zip(watched, samples):
                 with contextlib.suppress(OSError, IndexError):  # it has just ended
                     of_one.append(Sample(one, begin))
+            if time.monotonic() - begin > self.limit:
+                raise Failed(f"handfast-load was still running after {self.limit:g} s")
             time.sleep(SAMPLE_EVERY)
 
     def kernel(self, mode, concurrency=256):

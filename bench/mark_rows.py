@@ -12,6 +12,7 @@ MILLION = 1_000_000
 MANY = 10 * MILLION  # open connections, of the rows named after them
 RECORDS = 100 * MILLION  # in TIME-WAIT at once
 SUSTAINED_SECONDS = 60
+LONG_RUN_MAX = 150  # seconds after which a run that opens millions has failed
 RECORD_BYTES = 40  # of TIME-WAIT, what memory is to be there for
 CONNECTION_BYTES = 600  # the same, of an open connection and its peer's record each
 
@@ -52,7 +53,7 @@ def exchange_report(bench, count, huge=True):
     if count >= MILLION:
         need_memory(2 * count * CONNECTION_BYTES / 1e9)
     return bench.ours("memif", "exchange", "--connections", str(count), *bench.duration(),
-                      huge=huge, serve=room_for(count)).report
+                      huge=huge, serve=room_for(count), limit=LONG_RUN_MAX).report
 
 
 def room_for(count):
@@ -110,7 +111,7 @@ def sustained(bench):
     records = int(peak * seconds * 1.2) + MILLION
     need_memory(records * RECORD_BYTES / 1e9 + 1)
     outcome = bench.ours("memif", "request", "--max-time-wait", str(records),
-                         *bench.duration(seconds))
+                         *bench.duration(seconds), limit=LONG_RUN_MAX)
     kept = outcome.report["client"]["time_wait"]
     if kept["cut_short"]:
         bench.troubles.append(f"TIME-WAIT was cut short {kept['cut_short']} times")
@@ -135,7 +136,7 @@ HOLD_SECONDS = 3
 def hold_run(bench):
     need_memory(2 * MANY * CONNECTION_BYTES / 1e9)
     return bench.ours("memif", "hold", "--connections", str(MANY), *bench.duration(HOLD_SECONDS),
-                      serve=room_for(MANY))
+                      serve=room_for(MANY), limit=LONG_RUN_MAX)
 
 
 def hold_seconds(bench):
@@ -160,7 +161,7 @@ def connect_beside_many(bench):
     alone = connections("connect", "memif")(bench)
     need_memory(2 * MANY * CONNECTION_BYTES / 1e9)
     report = bench.ours("memif", "connect", "--held", str(MANY), *bench.duration(),
-                        serve=room_for(MANY + 65_536)).report
+                        serve=room_for(MANY + 65_536), limit=LONG_RUN_MAX).report
     return report["connections_per_second"] / MILLION / alone
 
 
@@ -168,7 +169,8 @@ def time_wait_bytes(bench):
     """What a client's peak grows by with each record, its share of the table included."""
     small = bench.ours("memif", "connect", "--connections", "10000", "--max-time-wait", "65536")
     large = bench.ours("memif", "connect", "--connections", str(MANY), "--max-time-wait",
-                       str(MANY + 65_536), *bench.duration(10 * bench.seconds))
+                       str(MANY + 65_536), *bench.duration(10 * bench.seconds),
+                       limit=LONG_RUN_MAX)
     records = large.report["client"]["time_wait"]["still_being_kept"]
     return (large.peak_bytes - small.peak_bytes) / records
 
@@ -178,7 +180,8 @@ def time_wait_held(bench):
     need_memory(RECORDS * RECORD_BYTES / 1e9 + 1)
     limit = int(RECORDS * 1.02)
     report = bench.ours("memif", "connect", "--connections", str(limit), "--max-time-wait",
-                        str(limit + MILLION), *bench.duration(20 * bench.seconds)).report
+                        str(limit + MILLION), *bench.duration(20 * bench.seconds),
+                        limit=LONG_RUN_MAX).report
     kept = report["client"]["time_wait"]
     if kept["cut_short"]:
         bench.troubles.append(f"TIME-WAIT was cut short {kept['cut_short']} times")
