@@ -18,6 +18,7 @@ from machine import (SOURCES, Skipped, end, huge_pages, kernel_load, kernel_stre
 HUGE_MEGABYTES = 1024
 SERVICE_PORT = 8000
 SAMPLE_EVERY = 0.1
+FRAMES_ASIDE_MAX = 0.2  # what a few acknowledgements more or less make
 GRACE_SECONDS = 20  # for a run to start and to end
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -65,6 +66,7 @@ class Bench:
         self.this_round = {}
         self.helps = {}
         self.limit = None  # of the run that is made, in seconds
+        self.frames = {}  # of a connection, by kind of work
         self.troubles = []  # what did not go well in the row being measured
 
     def once(self, key, measure):
@@ -173,7 +175,12 @@ class Bench:
                     env={**os.environ, "TMPDIR": folder})
             if done.returncode != 0:
                 raise Failed(done.stderr.strip() or f"bare-link: exit code {done.returncode}")
-            return last_json(done.stdout)
+            report = last_json(done.stdout)
+            ours = self.frames.get(kind, report["frames_each"])
+            if abs(ours - report["frames_each"]) > FRAMES_ASIDE_MAX:
+                say(f"  {kind}: a connection has {ours:.2f} frames, the bare link's "
+                    f"{report['frames_each']:g}: not the same work")
+            return report
         return self.once(("bare", link, kind, in_flight), measure)
 
 
