@@ -39,7 +39,7 @@ struct Slot {
   Descriptor socket;
   Step step = Step::connecting;
   std::size_t answered = 0;  // bytes
-  Clock::time_point asked;
+  Clock::time_point asked{};
 };
 
 class Load {
