@@ -87,6 +87,8 @@ void add_options(CLI::App& app, Options& options, Words& words) {
       [](std::string_view text) { return parse_up_to(text, kConnectionsMax); },
       "connections a worker has room for; default: 65536", "N");
   apps::add_connection_settings(app, options.connection_settings);
+  app.add_flag("--textbook", options.textbook,
+               "every acknowledgement and FIN in a segment of its own");
   app.add_flag("--fast-open", options.fast_open,
                "take requests that come in the SYN, of clients that show a cookie (RFC 7413)");
   app.add_flag("--huge-pages", options.huge_pages, "use 2 MiB pages (needs them to be set up)");
@@ -184,6 +186,7 @@ std::expected<Options, apps::Ending> parse_options(std::span<const char* const> 
 
 RuntimeConfig runtime_config(const Options& options) {
   StackConfig stack = options.connection_settings;
+  stack.textbook = options.textbook;
   if (options.fast_open) stack.fast_open = FastOpen::server;
   stack.interface.addresses = {options.address};
   const bool is_v4_gateway = options.gateway && options.gateway->is_v4();

@@ -52,6 +52,7 @@ struct Options {
   std::uint64_t bytes = 100'000'000;  // of each connection of `source`
   CongestionControl congestion = StackConfig{}.congestion_control;
   StackConfig connection_settings;  // --ecn and its like; all else as it comes
+  bool textbook = false;            // nothing rides on anything else
   bool fast_open = false;           // take text in SYNs (RFC 7413)
   bool huge_pages = false;
   std::string json_file;

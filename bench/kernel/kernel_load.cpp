@@ -1,4 +1,4 @@
-// kernel-load: what `handfast-load connect` and `handfast-load request` do, over the kernel's TCP:
+// kernel-load: what `handfast-load connect`, `request` and `exchange` do, over the kernel's TCP:
 // one thread, epoll, non-blocking sockets, source addresses in turn so that TIME-WAIT does not use
 // up the ports. The client closes first. Prints its report as one line of JSON.
 #include <fmt/core.h>
@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "apps/load/histogram.hpp"
 #include "bench/kernel/socket.hpp"
 
 namespace handfast::bench {
@@ -38,6 +39,7 @@ struct Slot {
   Descriptor socket;
   Step step = Step::connecting;
   std::size_t answered = 0;  // bytes
+  Clock::time_point asked{};
 };
 
 class Load {
@@ -50,7 +52,9 @@ class Load {
   void start(Slot& slot);
   void advance(Slot& slot, std::uint32_t events);
   void on_connected(Slot& slot);
+  void ask(Slot& slot);
   void on_readable(Slot& slot);
+  void on_answer(Slot& slot);
   void finish_sending(Slot& slot);
   void complete(Slot& slot);
   void fail_slot(Slot& slot, int error);
@@ -62,12 +66,14 @@ class Load {
   Poller poller_;
   std::vector<Slot> slots_;
   std::vector<std::byte> request_;
+  bool asks_again_;
   std::array<std::byte, 64 * 1024> buffer_{};
   bool stopping_ = false;
   unsigned open_ = 0;
   std::uint64_t attempted_ = 0;
   std::uint64_t completed_ = 0;
   std::map<std::string, std::uint64_t> failed_;
+  load::Histogram round_trips_;  // from a request to its whole answer
   double elapsed_seconds_ = 0;
 };
 
@@ -76,7 +82,8 @@ Load::Load(const Options& options)
       server_(options.server),
       sources_(options.source),
       slots_(options.concurrency),
-      request_(options.mode == "request" ? options.request_bytes : 0, std::byte{'x'}) {}
+      request_(options.mode == "connect" ? 0 : options.request_bytes, std::byte{'x'}),
+      asks_again_(options.mode == "exchange") {}
 
 // Runs for the time asked and at most two seconds more for what is still open.
 void Load::run() {
@@ -133,7 +140,13 @@ void Load::on_connected(Slot& slot) {
     return;
   }
   slot.step = Slot::Step::waiting_for_answer;
-  // A fresh socket's send buffer holds any request that the options allow.
+  ask(slot);
+}
+
+void Load::ask(Slot& slot) {
+  slot.answered = 0;
+  slot.asked = Clock::now();
+  // An idle socket's send buffer holds any request that the options allow.
   const ssize_t put = ::send(slot.socket.get(), request_.data(), request_.size(), MSG_NOSIGNAL);
   if (put != static_cast<ssize_t>(request_.size())) fail_slot(slot, errno);
 }
@@ -146,8 +159,15 @@ void Load::on_readable(Slot& slot) {
     slot.step == Slot::Step::waiting_for_fin ? complete(slot) : fail_slot(slot, EPIPE);
   } else {
     slot.answered += static_cast<std::size_t>(got);
-    if (slot.answered == request_.size()) finish_sending(slot);
+    if (slot.answered == request_.size()) on_answer(slot);
   }
+}
+
+void Load::on_answer(Slot& slot) {
+  const auto time = Clock::now() - slot.asked;
+  round_trips_.record(static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(time).count()));
+  asks_again_ && !stopping_ ? ask(slot) : finish_sending(slot);
 }
 
 void Load::finish_sending(Slot& slot) {
@@ -177,14 +197,20 @@ nlohmann::json Load::report() const {
           {"completed", completed_},
           {"failed", failed_},
           {"seconds", elapsed_seconds_},
-          {"connections_per_second", static_cast<double>(completed_) / elapsed_seconds_}};
+          {"connections_per_second", static_cast<double>(completed_) / elapsed_seconds_},
+          {"requests_per_second", static_cast<double>(round_trips_.count()) / elapsed_seconds_},
+          {"round_trip",
+           {{"count", round_trips_.count()},
+            {"p50_ns", round_trips_.percentile(50)},
+            {"p99_ns", round_trips_.percentile(99)}}}};
 }
 
 int load(int argc, char** argv) {
   CLI::App app("Opens and closes connections over the kernel's TCP.", "kernel-load");
   Options options;
-  app.add_option("--mode", options.mode, "connect or request")
-      ->check(CLI::IsMember({"connect", "request"}))
+  app.add_option("--mode", options.mode,
+                 "connect, request or exchange (requests on the same connections)")
+      ->check(CLI::IsMember({"connect", "request", "exchange"}))
       ->capture_default_str();
   app.add_option("--server", options.server, "ADDRESS:PORT")->capture_default_str();
   app.add_option("--source", options.source, "range of source addresses")->capture_default_str();

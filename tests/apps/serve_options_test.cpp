@@ -62,6 +62,16 @@ TEST(ServeOptions, AnEchoOwesAtMostASendBuffer) {
   EXPECT_EQ(runtime_config(*http).ports.front().stack.send_buffer, StackConfig{}.send_buffer);
 }
 
+TEST(ServeOptions, TextbookReachesTheStack) {
+  const auto plain = parse({"--listen", "echo:7", "--port", "p", "--address", "198.18.0.1/24"});
+  ASSERT_TRUE(plain);
+  EXPECT_FALSE(runtime_config(*plain).ports.front().stack.textbook);
+  const auto textbook =
+      parse({"--listen", "echo:7", "--port", "p", "--address", "198.18.0.1/24", "--textbook"});
+  ASSERT_TRUE(textbook);
+  EXPECT_TRUE(runtime_config(*textbook).ports.front().stack.textbook);
+}
+
 TEST(ServeOptions, TheInterfaceHasTheMtu) {
   const auto options = parse(
       {"--listen", "discard:9", "--port", "p", "--address", "198.18.0.1/24", "--mtu", "9000"});
