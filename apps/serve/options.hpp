@@ -54,6 +54,7 @@ struct Options {
   StackConfig connection_settings;  // --ecn and its like; all else as it comes
   bool fast_open = false;           // take text in SYNs (RFC 7413)
   bool huge_pages = false;
+  IdleMode idle = IdleMode::poll;
   std::string json_file;
   std::string pcap_file;
   std::vector<std::string> eal;

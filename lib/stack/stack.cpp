@@ -243,6 +243,8 @@ void Stack::free(const base::Packet& frame) {
 }
 
 void Stack::sent(std::size_t n) {
+  ++counters_.bursts_sent;
+  if (n < ready_count()) ++counters_.device_full;
   for (std::size_t i = ready_first_; i < ready_first_ + n; ++i) {
     counters_.bytes_sent += ready_[i].length;
   }

@@ -76,7 +76,7 @@ class Stack final : private net::FrameSink {
   void advance(Instant now);
   void output(Instant now);
   std::span<const base::Packet> frames() const { return {&ready_[ready_first_], ready_count()}; }
-  // The device took the first `n` of frames().
+  // The device was offered frames() and took the first `n`.
   void sent(std::size_t n);
   // Whether the answers to so many frames would find a place in frames().
   bool has_room_for(std::size_t answers) const { return kReadyMax - ready_count() >= answers; }
@@ -93,6 +93,12 @@ class Stack final : private net::FrameSink {
   // Ends every connection at once and without a word to its peer: after stop(), when the device no
   // longer takes frames.
   void end_all(CloseReason reason);
+
+  // Whoever polls tells what became of its time: a turn's, and that it slept.
+  void count_turn(Duration took, bool was_busy) {
+    (was_busy ? counters_.busy_ns : counters_.idle_ns) += static_cast<std::uint64_t>(took.count());
+  }
+  void count_sleep() { ++counters_.sleeps; }
 
   Worker& worker() { return worker_; }
   const base::LiveCounters& counters() const { return counters_; }
