@@ -78,6 +78,10 @@ void write_connections(Out out, const Report& report) {
   }
 }
 
+void write_bottleneck(Out out, const Report& report) {
+  fmt::format_to(out, "\nbottleneck  {}\n", describe_bottleneck(report.work));
+}
+
 void write_special(Out out, const Report& report) {
   if (report.stream) {
     const StreamResult& stream = *report.stream;
@@ -210,6 +214,7 @@ std::string to_text(const Report& report) {
   write_connections(out, report);
   write_special(out, report);
   write_handshake(out, report.handshake);
+  write_bottleneck(out, report);
   write_frames(out, report);
   write_states(out, report);
   write_time_wait(out, report);
