@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/load/report.hpp"
+#include "apps/load/stage_table.hpp"
 #include "apps/options/transport.hpp"
 
 namespace handfast::load {
@@ -138,6 +139,7 @@ Json to_json(const Report& report) {
   json["frames_per_connection"] = frames_per_connection(report.books.client);
   json["handshake"] = handshake_json(report.handshake);
   json["bottleneck"] = bottleneck_json(report.work);
+  json["stages"] = stages_json(report.books);
   json["client"] = side_json(report.books.client);
   json["server"] = report.books.server ? side_json(*report.books.server) : Json(nullptr);
   if (report.stream) {

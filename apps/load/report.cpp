@@ -6,6 +6,7 @@
 #include <array>
 #include <iterator>
 
+#include "apps/load/stage_table.hpp"
 #include "apps/options/readable.hpp"
 
 namespace handfast::load {
@@ -218,6 +219,7 @@ std::string to_text(const Report& report) {
   write_frames(out, report);
   write_states(out, report);
   write_time_wait(out, report);
+  text += stage_table(report.books);
   write_drops(out, report);
   write_verdict(out, report);
   return text;

@@ -20,7 +20,7 @@ Parsed<IdleMode> parse_idle(std::string_view text);
 std::string_view to_string(IdleMode mode);
 inline constexpr const char* kIdleHelp =
     "what a worker does without work: poll (default) or sleep, which frees its core and adds up to "
-    "half a millisecond to what comes next";
+    "a millisecond to what comes next";
 
 // 576 to 9000: bytes of IP packet.
 Parsed<std::uint16_t> parse_mtu(std::string_view text);

@@ -37,7 +37,7 @@ class Application {
   virtual void on_poll(Worker&) {}
   // When on_poll next has something to do that it does by the clock, asked after a poll that found
   // nothing to do: a worker that sleeps (IdleMode::sleep) is awake by then. What has passed already
-  // and never() keep no worker awake: it looks again within a fraction of a millisecond.
+  // and never() keep no worker awake: it looks again within a millisecond.
   virtual Instant next_poll() const { return Instant::never(); }
   // drain() was called: begin no new connections, let those that are open end.
   virtual void on_drain(Worker&) {}
@@ -46,7 +46,7 @@ class Application {
 // What a worker does when nothing is to be done.
 enum class IdleMode : std::uint8_t {
   poll,   // looks again at once: a frame waits for nothing, and the core is never free
-  sleep,  // after some 50 us without work sleeps, half a millisecond at most at a time, until something is due
+  sleep,  // after some 50 us without work sleeps, 0.8 ms at most at a time, until something is due
 };
 
 // Each worker of a port runs a stack with that port's configuration and the queue of its place.

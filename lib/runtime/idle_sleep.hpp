@@ -14,7 +14,9 @@ class IdleSleep {
  public:
   // A worker that has just had work polls on for so long: more comes soon, or never.
   static constexpr Duration kSpell = std::chrono::microseconds(50);
-  static constexpr Duration kLongest = std::chrono::microseconds(500);
+  // A waking costs some 20 us of processor time where the kernel runs in a virtual machine: two
+  // percent of a core.
+  static constexpr Duration kLongest = std::chrono::microseconds(800);
   // What is not worth the way into the kernel and back.
   static constexpr Duration kShortest = std::chrono::microseconds(20);
   // The kernel wakes us late by so much, as a rule: who has a schedule to keep is awake before.
@@ -38,7 +40,7 @@ class IdleSleep {
   // How long to sleep from `now` on; zero: poll on.
   Duration time_to_sleep(Instant now, const Due& due) const {
     const Duration idle_for = idle_since_.is_never() ? Duration::zero() : now - idle_since_;
-    const Duration longest = std::clamp(idle_for / 2, kShortest, kLongest);
+    const Duration longest = std::clamp(idle_for / 4, kShortest, kLongest);
     Instant until = std::min(now + longest, due.stack);
     // What the application was due to do before this turn, it could not do: it waits for something.
     if (due.application > now && !due.application.is_never()) {

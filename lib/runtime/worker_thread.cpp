@@ -124,6 +124,7 @@ bool WorkerThread::turn(Instant now) {
   std::size_t taken = 0;
   const std::size_t moved = pump_->turn(now, [&] {
     if (plan_.exchange != nullptr) taken = plan_.exchange->deliver(now, *stack_);
+    const base::StageScope scope(stack_->stages(), Stage::callback);
     taken += mailbox_.run_all(worker);
     application_->on_poll(worker);
   });

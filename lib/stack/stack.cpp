@@ -94,6 +94,7 @@ void Stack::set_time(Instant now) {
 }
 
 void Stack::advance(Instant now) {
+  const base::StageScope scope(stages_, Stage::timers);
   set_time(now);
   wheel_.advance(
       timer::tick_at_or_before(now),

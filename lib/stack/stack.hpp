@@ -24,6 +24,7 @@
 #include "base/packet.hpp"
 #include "base/siphash.hpp"
 #include "base/slab.hpp"
+#include "base/stage_profile.hpp"
 #include "handfast/config.hpp"
 #include "handfast/handler.hpp"
 #include "handfast/worker.hpp"
@@ -102,6 +103,7 @@ class Stack final : private net::FrameSink {
 
   Worker& worker() { return worker_; }
   const base::LiveCounters& counters() const { return counters_; }
+  base::StageProfile& stages() { return stages_; }
 
   // What Worker and Connection call.
   std::expected<void, Error> listen(const Endpoint& local, void* handler,
@@ -229,6 +231,13 @@ class Stack final : private net::FrameSink {
   std::size_t offer(std::uint32_t index, const base::Packet& packet, Bytes text, bool is_queued);
   void want_room(std::uint32_t index);
   void tell_peer_finished(std::uint32_t index);
+  // All that a handler is told goes through here.
+  template <class Event, class... More>
+  auto call_handler(Event HandlerTable::*event, std::uint32_t index, More... more) {
+    const base::StageScope scope(stages_, Stage::callback);
+    const tcp::Tcb& tcb = connections_[index];
+    return (tcb.events->*event)(tcb.handler, reference(index), more...);
+  }
   void finish(std::uint32_t index);
   void leave_flow_table(std::uint32_t index);
   void end(std::uint32_t index, CloseReason reason);
@@ -331,6 +340,7 @@ class Stack final : private net::FrameSink {
   tcp::FastOpenCookies cookies_;
   std::uint32_t fast_opens_ = 0;  // in SYN-RECEIVED with text of the SYN
 
+  [[no_unique_address]] base::StageProfile stages_;
   Delivery delivery_;
   std::size_t ready_first_ = 0;
   std::size_t ready_end_ = 0;

@@ -35,8 +35,8 @@ TEST(IdleSleepTest, SleepsGrowWithTheIdleTimeUpToTheBound) {
   IdleSleep idle;
   EXPECT_FALSE(idle.is_tired(kNow));
   const Instant then = kNow + IdleSleep::kLongest;
-  EXPECT_EQ(idle.time_to_sleep(then, {}), IdleSleep::kLongest / 2);
-  EXPECT_EQ(idle.time_to_sleep(kNow + 2 * IdleSleep::kLongest, {}), IdleSleep::kLongest);
+  EXPECT_EQ(idle.time_to_sleep(then, {}), IdleSleep::kLongest / 4);
+  EXPECT_EQ(idle.time_to_sleep(kNow + 4 * IdleSleep::kLongest, {}), IdleSleep::kLongest);
   const Instant later = kNow + 10 * IdleSleep::kLongest;
   EXPECT_EQ(long_idle().time_to_sleep(kNow, {}), IdleSleep::kLongest);
   EXPECT_EQ(long_idle().time_to_sleep(kNow, {.stack = later, .application = later}),
