@@ -39,8 +39,11 @@ class StageRecorder {
   explicit StageRecorder(Cycles cycles = {})
       : cycles_(std::move(cycles)), reading_cycles_(measure_reading()) {
     turn_ = {};
-    since_ = cycles_();
+    begin_turn();
   }
+
+  // What has passed since the turn before is nobody's: the worker may have slept, or given way.
+  void begin_turn() { since_ = cycles_(); }
 
   // What passes from now on belongs to `stage`; returns whose it was.
   Stage enter(Stage stage) {
@@ -62,7 +65,6 @@ class StageRecorder {
       }
     }
     turn_ = {};
-    since_ = cycles_();
   }
 
   StageTimes times() const {
@@ -107,6 +109,7 @@ class StageRecorder {
 
 struct NoStageProfile {
   static constexpr Stage enter(Stage stage) { return stage; }
+  static constexpr void begin_turn() {}
   static constexpr void end_turn(bool) {}
   static constexpr StageTimes times() { return {}; }
 };

@@ -18,6 +18,7 @@ class Pump {
   // that there was nothing to do.
   template <class Hook>
   std::size_t turn(Instant now, Hook&& hook) {
+    stack_->stages().begin_turn();
     // While what is ready to leave leaves no room for answers, input waits: in the device and not
     // as answers dropped. Unless nothing leaves at all, or two full peers would wait for each
     // other.

@@ -74,6 +74,19 @@ TEST(StageProfile, ATurnThatMovedNothingIsForgotten) {
   EXPECT_EQ(recorder.times().of(Stage::receive), 100);
 }
 
+TEST(StageProfile, TimeBetweenTurnsIsNobodys) {
+  Hands hands;
+  Recorder recorder(Clock{&hands});
+  for (int i = 0; i < 2; ++i) {
+    hands.now += 1000;
+    recorder.begin_turn();
+    hands.now += 7;
+    recorder.end_turn(true);
+  }
+  EXPECT_EQ(recorder.times().sum(), 14);
+  EXPECT_EQ(recorder.times().of(Stage::loop), 14);
+}
+
 TEST(StageProfile, WhatTheReadingsCostIsTakenOff) {
   Hands hands{.each = 38};
   Recorder recorder(Clock{&hands});
@@ -109,6 +122,7 @@ TEST(StageProfile, WithoutTheOptionThereIsNone) {
   static_assert(std::is_empty_v<NoStageProfile>);
   NoStageProfile none;
   const StageScope scope(none, Stage::demux);
+  none.begin_turn();
   none.end_turn(true);
   EXPECT_FALSE(none.times().is_measured);
 }
