@@ -46,7 +46,7 @@ class Application {
 // What a worker does when nothing is to be done.
 enum class IdleMode : std::uint8_t {
   poll,   // looks again at once: a frame waits for nothing, and the core is never free
-  sleep,  // after some 50 us without work sleeps, 0.8 ms at most at a time, until something is due
+  sleep,  // after some 50 us without work sleeps, 0.9 ms at most at a time, until something is due
 };
 
 // Each worker of a port runs a stack with that port's configuration and the queue of its place.

@@ -16,7 +16,7 @@ class IdleSleep {
   static constexpr Duration kSpell = std::chrono::microseconds(50);
   // A waking costs some 20 us of processor time where the kernel runs in a virtual machine: two
   // percent of a core.
-  static constexpr Duration kLongest = std::chrono::microseconds(800);
+  static constexpr Duration kLongest = std::chrono::microseconds(900);
   // What is not worth the way into the kernel and back.
   static constexpr Duration kShortest = std::chrono::microseconds(20);
   // The kernel wakes us late by so much, as a rule: who has a schedule to keep is awake before.
