@@ -97,6 +97,7 @@ void compare_frames(std::string_view from, const Counters& sender, std::string_v
 Side& Side::operator+=(const Side& other) {
   tally += other.tally;
   counters += other.counters;
+  stages += other.stages;
   for (std::size_t i = 0; i < states.size(); ++i) states[i] += other.states[i];
   open += other.open;
   time_wait += other.time_wait;

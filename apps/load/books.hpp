@@ -12,6 +12,7 @@
 
 #include "apps/load/tally.hpp"
 #include "handfast/counters.hpp"
+#include "handfast/stages.hpp"
 #include "handfast/worker.hpp"
 
 namespace handfast::load {
@@ -20,6 +21,7 @@ namespace handfast::load {
 struct Side {
   Tally tally;
   Counters counters;
+  StageTimes stages;     // when built to measure them
   StateCounts states{};  // TIME-WAIT included
   std::uint64_t open = 0;
   std::uint64_t time_wait = 0;

@@ -20,6 +20,7 @@ class Churn final : public End {
   explicit Churn(const ClientPlan& plan);
 
   void on_poll(Worker& worker) override;
+  Instant next_poll() const override { return opener_.next_poll(); }
   void on_drain(Worker&) override { opener_.stop(); }
 
   void on_open(Connection connection);

@@ -19,6 +19,7 @@ class Fetcher final : public End {
   explicit Fetcher(const ClientPlan& plan);
 
   void on_poll(Worker& worker) override;
+  Instant next_poll() const override { return opener_.next_poll(); }
   void on_drain(Worker&) override { stop(); }
 
   void on_open(Connection connection);

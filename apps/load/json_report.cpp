@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/load/report.hpp"
+#include "apps/load/stage_table.hpp"
 #include "apps/options/transport.hpp"
 
 namespace handfast::load {
@@ -42,6 +43,7 @@ Json options_json(const Options& options) {
   json["response_bytes"] = options.response_size;
   json["msl_seconds"] = seconds(options.msl);
   json["huge_pages"] = options.huge_pages;
+  json["idle"] = apps::to_string(options.idle);
   json["seed"] = options.seed ? Json(*options.seed) : Json(nullptr);
   return json;
 }
@@ -107,6 +109,23 @@ Json handshake_json(const Histogram& times) {
           {"max_ns", times.max()}};
 }
 
+Json work_json(const Counters& counters) {
+  return {{"busy_share", busy_share(counters)},
+          {"busy_ns", counters.busy_ns},
+          {"idle_ns", counters.idle_ns},
+          {"sleeps", counters.sleeps},
+          {"bursts_sent", counters.bursts_sent},
+          {"device_full", counters.device_full},
+          {"device_full_share", full_share(counters)}};
+}
+
+Json bottleneck_json(const Work& work) {
+  return {{"limit", to_string(find_bottleneck(work))},
+          {"kept_rate", work.kept_rate},
+          {"client", work_json(work.client)},
+          {"server", work.server ? work_json(*work.server) : Json(nullptr)}};
+}
+
 }  // namespace
 
 Json to_json(const Report& report) {
@@ -119,6 +138,8 @@ Json to_json(const Report& report) {
   json["connections_per_second"] = per_second(tally.completed, report.run_time);
   json["frames_per_connection"] = frames_per_connection(report.books.client);
   json["handshake"] = handshake_json(report.handshake);
+  json["bottleneck"] = bottleneck_json(report.work);
+  json["stages"] = stages_json(report.books);
   json["client"] = side_json(report.books.client);
   json["server"] = report.books.server ? side_json(*report.books.server) : Json(nullptr);
   if (report.stream) {

@@ -19,6 +19,7 @@ class Keeper final : public End {
   explicit Keeper(const ClientPlan& plan);
 
   void on_poll(Worker& worker) override;
+  Instant next_poll() const override { return opener_.next_poll(); }
   void on_drain(Worker& worker) override;
 
   void on_open(Connection connection);

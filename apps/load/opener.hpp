@@ -34,6 +34,9 @@ class Opener {
   }
   void stop() { stopped_ = true; }
 
+  // See Application::next_poll().
+  Instant next_poll() const { return answered_ && !is_done() ? pace_.next() : Instant::never(); }
+
   // Opens as many as are due, `kOpensPerPoll` at most, while fewer than the plan's are in flight.
   template <class H>
   void poll(Worker& worker, H& handler, std::uint64_t& in_flight) {

@@ -13,6 +13,7 @@
 #include "apps/options/command_line.hpp"
 #include "handfast/address.hpp"
 #include "handfast/config.hpp"
+#include "handfast/runtime.hpp"
 #include "handfast/time.hpp"
 
 namespace handfast::load {
@@ -57,6 +58,7 @@ struct Options {
   std::optional<std::uint32_t> max_time_wait;  // none: from rate, duration and memory
   std::optional<std::uint64_t> seed;
   bool huge_pages = false;
+  IdleMode idle = IdleMode::poll;
   std::string json_file;
   std::string pcap_file;
   std::vector<std::string> eal;

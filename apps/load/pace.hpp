@@ -20,6 +20,8 @@ class Pace {
     if (interval_ns_ == 0) return now;
     return start_ + Duration(static_cast<std::int64_t>(interval_ns_ * static_cast<double>(count_)));
   }
+  // The same, for who waits; never without a rate.
+  Instant next() const { return interval_ns_ == 0 ? Instant::never() : intended({}); }
   void advance() { ++count_; }
 
  private:

@@ -103,6 +103,7 @@ RuntimeConfig runtime_config(const Options& options, std::uint64_t time_wait_per
   config.embedded = options.embedded();
   config.cores = options.cores;
   config.huge_pages = options.huge_pages;
+  config.idle = options.idle;
   config.pcap_file = options.pcap_file;
   PortConfig client{options.port, client_stack(options, time_wait_per_worker), options.workers};
   if (config.embedded) {

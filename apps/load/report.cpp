@@ -6,6 +6,7 @@
 #include <array>
 #include <iterator>
 
+#include "apps/load/stage_table.hpp"
 #include "apps/options/readable.hpp"
 
 namespace handfast::load {
@@ -76,6 +77,10 @@ void write_connections(Out out, const Report& report) {
   if (tally.room_wait_ns != 0) {
     row(out, "waited", readable(from_ns(tally.room_wait_ns)), "for TIME-WAIT records to end");
   }
+}
+
+void write_bottleneck(Out out, const Report& report) {
+  fmt::format_to(out, "\nbottleneck  {}\n", describe_bottleneck(report.work));
 }
 
 void write_special(Out out, const Report& report) {
@@ -210,9 +215,11 @@ std::string to_text(const Report& report) {
   write_connections(out, report);
   write_special(out, report);
   write_handshake(out, report.handshake);
+  write_bottleneck(out, report);
   write_frames(out, report);
   write_states(out, report);
   write_time_wait(out, report);
+  text += stage_table(report.books);
   write_drops(out, report);
   write_verdict(out, report);
   return text;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "apps/load/books.hpp"
+#include "apps/load/bottleneck.hpp"
 #include "apps/load/histogram.hpp"
 #include "apps/load/options.hpp"
 #include "apps/stream/transfer.hpp"
@@ -33,6 +34,7 @@ struct Report {
   bool interrupted = false;
   bool drained = true;  // nothing was open at the end
   Books books;
+  Work work;
   Histogram handshake;
   std::optional<StreamResult> stream;
   std::optional<HoldResult> hold;

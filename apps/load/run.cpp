@@ -59,6 +59,7 @@ class Run {
   bool drain(const apps::Interrupt& interrupt);
   Side side_of(unsigned first, unsigned count, bool with_states);
   Books books(bool with_states);
+  Work work();
   Histogram handshake();
   std::vector<apps::TransferRecord> transfers();
   Duration since_start() const { return Clock::now() - start_; }
@@ -75,6 +76,7 @@ class Run {
   Side kept_from_;
   std::optional<StreamResult> stream_;
   std::optional<HoldResult> hold_;
+  std::optional<Work> work_;  // up to the end of the work, when that comes before the run's
 };
 
 std::unique_ptr<Application> Run::make_end(unsigned worker) {
@@ -132,6 +134,7 @@ void Run::begin_keeping() {
   keeping_since_ = since_start();
   kept_from_ = side_of(plan_.server_workers, plan_.client_workers, false);
   if (options_.mode != Mode::hold) return;
+  work_ = work();
   const std::uint64_t memory = resident_bytes();
   hold_ = HoldResult{keeping_since_, kept_from_.open,
                      memory > memory_at_start_ ? memory - memory_at_start_ : 0};
@@ -171,6 +174,7 @@ Side Run::side_of(unsigned first, unsigned count, bool with_states) {
     runtime_->run_on(worker, [&](Worker& at) {
       one.tally = ends_[worker]->tally();
       one.counters = at.counters();
+      one.stages = at.stage_times();
       if (with_states) one.states = at.state_counts();
       one.open = at.open_count() + at.half_open_count();
       one.time_wait = at.time_wait_count();
@@ -185,6 +189,19 @@ Books Run::books(bool with_states) {
   books.client = side_of(plan_.server_workers, plan_.client_workers, with_states);
   if (plan_.server_workers != 0) books.server = side_of(0, plan_.server_workers, with_states);
   return books;
+}
+
+Work Run::work() {
+  constexpr double kNearlyAll = 0.95;  // the run's time is longer by the last closes
+  const Books now = books(false);
+  Work work{.client = now.client.counters};
+  if (now.server) work.server = now.server->counters;
+  if (options_.rate) {
+    const double time = std::chrono::duration<double>(since_start()).count();
+    const double opened = static_cast<double>(now.client.tally.attempted);
+    work.kept_rate = opened >= kNearlyAll * *options_.rate * time;
+  }
+  return work;
 }
 
 Histogram Run::handshake() {
@@ -219,6 +236,7 @@ Report Run::finish(const apps::Interrupt& interrupt) {
   report.interrupted = interrupt.asked();
   report.run_time = since_start();
   if (phase_ == Phase::keeping) end_keeping();
+  report.work = work_ ? *work_ : work();
   report.drained = drain(interrupt);
   const Clock::time_point drained = Clock::now();
   do {

@@ -11,6 +11,7 @@ namespace {
 // In the order of the enumerators.
 constexpr std::array<std::string_view, 5> kCongestionControls = {"new_reno", "cubic", "dctcp",
                                                                  "bbr", "none"};
+constexpr std::array<std::string_view, 2> kIdleModes = {"poll", "sleep"};
 
 }  // namespace
 
@@ -25,6 +26,16 @@ Parsed<CongestionControl> parse_congestion(std::string_view text) {
 
 std::string_view to_string(CongestionControl algorithm) {
   return kCongestionControls[static_cast<std::size_t>(algorithm)];
+}
+
+Parsed<IdleMode> parse_idle(std::string_view text) {
+  const auto found = std::find(kIdleModes.begin(), kIdleModes.end(), text);
+  if (found != kIdleModes.end()) return static_cast<IdleMode>(found - kIdleModes.begin());
+  return std::unexpected(fmt::format("'{}' is none of {}", text, fmt::join(kIdleModes, ", ")));
+}
+
+std::string_view to_string(IdleMode mode) {
+  return kIdleModes[static_cast<std::size_t>(mode)];
 }
 
 Parsed<std::uint16_t> parse_mtu(std::string_view text) {

@@ -1,4 +1,5 @@
-// Settings of the transport that both programs offer, as words on a command line.
+// Settings of the transport and of its workers that both programs offer, as words on a command
+// line.
 #pragma once
 
 #include <cstdint>
@@ -6,12 +7,20 @@
 
 #include "apps/options/quantity.hpp"
 #include "handfast/config.hpp"
+#include "handfast/runtime.hpp"
 
 namespace handfast::apps {
 
 // "new_reno", "cubic", "dctcp", "bbr" or "none".
 Parsed<CongestionControl> parse_congestion(std::string_view text);
 std::string_view to_string(CongestionControl algorithm);
+
+// "poll" or "sleep".
+Parsed<IdleMode> parse_idle(std::string_view text);
+std::string_view to_string(IdleMode mode);
+inline constexpr const char* kIdleHelp =
+    "what a worker does without work: poll (default) or sleep, which frees its core and adds up to "
+    "a millisecond to what comes next";
 
 // 576 to 9000: bytes of IP packet.
 Parsed<std::uint16_t> parse_mtu(std::string_view text);

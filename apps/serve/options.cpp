@@ -92,6 +92,7 @@ void add_options(CLI::App& app, Options& options, Words& words) {
   app.add_flag("--fast-open", options.fast_open,
                "take requests that come in the SYN, of clients that show a cookie (RFC 7413)");
   app.add_flag("--huge-pages", options.huge_pages, "use 2 MiB pages (needs them to be set up)");
+  apps::add_parsed(app, "--idle", options.idle, apps::parse_idle, apps::kIdleHelp, "MODE");
   apps::add_parsed(app, "--bytes", options.bytes, apps::parse_count,
                    "bytes that `source` sends on each connection; default: 100M", "N");
   apps::add_parsed(app, "--congestion", options.congestion, apps::parse_congestion,
@@ -202,6 +203,7 @@ RuntimeConfig runtime_config(const Options& options) {
   config.ports.push_back(PortConfig{options.port, stack, options.workers});
   config.cores = options.cores;
   config.huge_pages = options.huge_pages;
+  config.idle = options.idle;
   config.pcap_file = options.pcap_file;
   return config;
 }

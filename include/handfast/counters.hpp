@@ -15,6 +15,11 @@ namespace handfast {
   X(frames_sent, "frames handed to the device")                                                  \
   X(bytes_received, "bytes of those frames, Ethernet header included")                           \
   X(bytes_sent, "bytes of those frames, Ethernet header included")                               \
+  X(bursts_sent, "times frames were offered to the device")                                      \
+  X(device_full, "times the device took fewer frames than were offered")                         \
+  X(busy_ns, "time of polls that moved a frame or ran a task, in ns")                            \
+  X(idle_ns, "time of polls that found nothing to do, in ns, sleep included")                    \
+  X(sleeps, "times the worker slept for want of work")                                           \
   X(syn_received, "TCP segments with SYN and no ACK")                                            \
   X(syn_ack_received, "TCP segments with SYN and ACK")                                           \
   X(ack_received, "TCP segments that only acknowledge")                                          \

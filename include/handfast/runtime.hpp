@@ -35,8 +35,18 @@ class Application {
   virtual std::expected<void, std::string> on_start(Worker&) { return {}; }
   // Once every poll, between input and output: for applications that pace their own work.
   virtual void on_poll(Worker&) {}
+  // When on_poll next has something to do that it does by the clock, asked after a poll that found
+  // nothing to do: a worker that sleeps (IdleMode::sleep) is awake by then. What has passed already
+  // and never() keep no worker awake: it looks again within a millisecond.
+  virtual Instant next_poll() const { return Instant::never(); }
   // drain() was called: begin no new connections, let those that are open end.
   virtual void on_drain(Worker&) {}
+};
+
+// What a worker does when nothing is to be done.
+enum class IdleMode : std::uint8_t {
+  poll,   // looks again at once: a frame waits for nothing, and the core is never free
+  sleep,  // after some 50 us without work sleeps, 0.9 ms at most at a time, until something is due
 };
 
 // Each worker of a port runs a stack with that port's configuration and the queue of its place.
@@ -58,6 +68,8 @@ struct RuntimeConfig {
   // CPUs for the workers in order, port after port; empty: the process's own, from the first on. A
   // CPU may serve several workers.
   std::vector<unsigned> cores;
+  // With sleep, a frame or a post() that comes to a sleeping worker waits until it next looks.
+  IdleMode idle = IdleMode::poll;
   std::uint32_t packets_per_worker = 16'384;  // packet buffers, 2 KiB data room each
   bool huge_pages = false;  // 2 MiB pages for EAL; otherwise ordinary memory and no root
   // Captures every frame of each port to FILE (pcap, nanoseconds), the first `pcap_frames_max`. Of
@@ -81,8 +93,8 @@ class Runtime {
   ~Runtime();
 
   unsigned worker_count() const;
-  // Runs `task` on the worker's thread, soon, between input and output. The only door for other
-  // threads. False after stop(), or while 4096 tasks wait already.
+  // Runs `task` on the worker's thread, soon (see IdleMode), between input and output. The only
+  // door for other threads. False after stop(), or while 4096 tasks wait already.
   bool post(unsigned worker, std::move_only_function<void(Worker&)> task);
   // post() and wait for it to have run. Not from a worker's thread. False after stop().
   bool run_on(unsigned worker, const std::function<void(Worker&)>& task);

@@ -12,6 +12,7 @@
 #include "handfast/connection.hpp"
 #include "handfast/counters.hpp"
 #include "handfast/handler.hpp"
+#include "handfast/stages.hpp"
 
 namespace handfast {
 
@@ -69,6 +70,8 @@ class Worker {
   Instant now() const;
   unsigned id() const;
   Counters counters() const;
+  // Where the time of this worker's polls went; nothing unless built to measure it.
+  StageTimes stage_times() const;
   // Walks all records: for reports, not for the data path.
   StateCounts state_counts() const;
   // Open connections (SYN-SENT to LAST-ACK), half-open ones and TIME-WAIT records now. O(1).

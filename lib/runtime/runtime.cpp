@@ -103,6 +103,7 @@ Status Runtime::Impl::start_workers() {
       const runtime::WorkerPlan plan{
           .cpu = cpus[id],
           .cpu_is_shared = std::ranges::count(cpus, cpus[id]) > 1,
+          .idle = config.idle,
           .place = {.worker = id,
                     .queue = queue,
                     .queues = port.workers,

@@ -5,6 +5,9 @@
 #include <rte_errno.h>
 #include <rte_lcore.h>
 #include <sched.h>
+#include <sys/prctl.h>
+
+#include <ctime>
 
 #include "runtime/affinity.hpp"
 
@@ -18,6 +21,13 @@ constexpr unsigned kIdleTurnsSharedCpu = 16;
 constexpr unsigned kIdleTurnsOwnCpu = 256;
 // After an abort: so that the resets leave even when the device takes only some at a time.
 constexpr unsigned kLastTurns = 16;
+// How late the kernel may wake a worker that sleeps, to wake others along with it.
+constexpr unsigned long kTimerSlackNs = 1000;
+
+void sleep_for(Duration time) {
+  const timespec ahead{.tv_sec = 0, .tv_nsec = time.count()};
+  ::clock_nanosleep(CLOCK_MONOTONIC, 0, &ahead, nullptr);
+}
 
 }  // namespace
 
@@ -88,30 +98,53 @@ std::expected<void, std::string> WorkerThread::prepare() {
   return application_->on_start(stack_->worker());
 }
 
+// The clock is read once a turn, which is also where the turn before ends.
 void WorkerThread::poll() {
-  const unsigned idle_turns_max = plan_.cpu_is_shared ? kIdleTurnsSharedCpu : kIdleTurnsOwnCpu;
-  unsigned idle_turns = 0;
+  if (plan_.idle == IdleMode::sleep) ::prctl(PR_SET_TIMERSLACK, kTimerSlackNs);
+  Instant before = plan_.clock->now();
+  bool was_busy = true;
   while (order_.load(std::memory_order_relaxed) == Order::poll) {
-    if (turn() != 0) {
-      idle_turns = 0;
-    } else if (++idle_turns == idle_turns_max) {
-      ::sched_yield();
-      idle_turns = 0;
+    const Instant now = plan_.clock->now();
+    stack_->count_turn(now - before, was_busy);
+    was_busy = turn(now);
+    if (was_busy) {
+      idle_turns_ = 0;
+      idle_sleep_.had_work();
+    } else {
+      rest(now);
     }
+    before = now;
   }
 }
 
 // Everything that may call the application happens between input and output, at the turn's time.
-std::size_t WorkerThread::turn() {
-  const Instant now = plan_.clock->now();
+// True when there was something to do.
+bool WorkerThread::turn(Instant now) {
   Worker& worker = stack_->worker();
   std::size_t taken = 0;
   const std::size_t moved = pump_->turn(now, [&] {
     if (plan_.exchange != nullptr) taken = plan_.exchange->deliver(now, *stack_);
+    const base::StageScope scope(stack_->stages(), Stage::callback);
     taken += mailbox_.run_all(worker);
     application_->on_poll(worker);
   });
-  return moved + taken;
+  return moved + taken != 0;
+}
+
+// After a turn at `now` in which there was nothing to do.
+void WorkerThread::rest(Instant now) {
+  if (plan_.idle == IdleMode::sleep && idle_sleep_.is_tired(now)) {
+    const Duration time = idle_sleep_.time_to_sleep(
+        now, {.stack = stack_->next_deadline(), .application = application_->next_poll()});
+    if (time != Duration::zero()) {
+      stack_->count_sleep();
+      sleep_for(time);
+      return;
+    }
+  }
+  if (++idle_turns_ < (plan_.cpu_is_shared ? kIdleTurnsSharedCpu : kIdleTurnsOwnCpu)) return;
+  idle_turns_ = 0;
+  ::sched_yield();
 }
 
 void WorkerThread::finish() {

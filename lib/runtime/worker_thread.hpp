@@ -15,6 +15,7 @@
 #include "base/device.hpp"
 #include "handfast/runtime.hpp"
 #include "runtime/clock.hpp"
+#include "runtime/idle_sleep.hpp"
 #include "runtime/mailbox.hpp"
 #include "runtime/port_exchange.hpp"
 #include "stack/pump.hpp"
@@ -26,6 +27,7 @@ namespace handfast::runtime {
 struct WorkerPlan {
   unsigned cpu = 0;
   bool cpu_is_shared = false;  // with another worker: it must give way when it has nothing to do
+  IdleMode idle = IdleMode::poll;
   stack::StackPlace place;
   const StackConfig* config = nullptr;
   base::Device* device = nullptr;
@@ -63,7 +65,8 @@ class WorkerThread {
   void run();
   std::expected<void, std::string> prepare();
   void poll();
-  std::size_t turn();
+  bool turn(Instant now);
+  void rest(Instant now);
   void finish();
 
   WorkerPlan plan_;
@@ -76,6 +79,8 @@ class WorkerThread {
   std::unique_ptr<stack::Stack> stack_;
   std::unique_ptr<stack::Pump> pump_;
   std::unique_ptr<Application> application_;
+  unsigned idle_turns_ = 0;  // in a row
+  IdleSleep idle_sleep_;
   mutable std::mutex counters_mutex_;
   const base::LiveCounters* live_counters_ =
       nullptr;               // under counters_mutex_, while there is a stack

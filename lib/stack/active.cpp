@@ -73,13 +73,13 @@ void Stack::tell(std::uint32_t index, const Arrival& arrival, const base::Packet
       --fast_opens_;
     } else {
       tcb.announced = true;
-      events_of(tcb).on_open(tcb.handler, reference(index));
+      call_handler(&HandlerTable::on_open, index);
     }
   }
-  if (arrival.urgent && !tcb.aborted) events_of(tcb).on_urgent(tcb.handler, reference(index));
+  if (arrival.urgent && !tcb.aborted) call_handler(&HandlerTable::on_urgent, index);
   if (arrival.space_freed && tcb.writable_wanted && !tcb.aborted) {
     tcb.writable_wanted = false;
-    events_of(tcb).on_writable(tcb.handler, reference(index));
+    call_handler(&HandlerTable::on_writable, index);
   }
   if (!arrival.text.empty() && !tcb.aborted) deliver_text(index, arrival, packet, packet_kept);
   if (arrival.text_queued && !tcb.aborted) deliver_queued(index);
@@ -137,10 +137,9 @@ void Stack::deliver_queued(std::uint32_t index) {
 // on_data, in which retain() may take `packet` away: then all of it counts as taken.
 std::size_t Stack::offer(std::uint32_t index, const base::Packet& packet, Bytes text,
                          bool is_queued) {
-  const Tcb& tcb = connections_[index];
   delivery_ = {
       .is_running = true, .is_queued = is_queued, .index = index, .packet = packet, .text = text};
-  const std::size_t took = events_of(tcb).on_data(tcb.handler, reference(index), text);
+  const std::size_t took = call_handler(&HandlerTable::on_data, index, text);
   delivery_.is_running = false;
   return delivery_.is_retained ? text.size() : took;
 }
@@ -149,7 +148,7 @@ void Stack::tell_peer_finished(std::uint32_t index) {
   Tcb& tcb = connections_[index];
   if (tcb.peer_finish_told || !tcb.receive_queue.is_empty()) return;
   tcb.peer_finish_told = true;
-  events_of(tcb).on_peer_finished(tcb.handler, reference(index));
+  call_handler(&HandlerTable::on_peer_finished, index);
 }
 
 void Stack::count_end(CloseReason reason) {
@@ -200,7 +199,7 @@ void Stack::end(std::uint32_t index, CloseReason reason) {
   count_end(reason);
   leave_flow_table(index);
   tcb.ended = true;
-  if (tcb.announced) events_of(tcb).on_closed(tcb.handler, reference(index), reason);
+  if (tcb.announced) call_handler(&HandlerTable::on_closed, index, reason);
   release_connection(index);
 }
 
@@ -243,7 +242,7 @@ void Stack::connection_timer(std::uint32_t index) {
   const tcp::Timeouts timeouts = tcp::timer_expired(tcb, context_);
   if (timeouts.gave_up) return end(index, CloseReason::timed_out);
   if (timeouts.linger_over && !tcb.aborted) abort(index, CloseReason::timed_out);
-  if (timeouts.application && !tcb.aborted) events_of(tcb).on_timer(tcb.handler, reference(index));
+  if (timeouts.application && !tcb.aborted) call_handler(&HandlerTable::on_timer, index);
   schedule_if_needed(index);
   update_timer(index);
 }
@@ -304,6 +303,7 @@ std::expected<std::uint64_t, Error> Stack::choose_port(base::FlowKey& key, std::
 std::expected<Connection, Error> Stack::connect(const Endpoint& remote, void* handler,
                                                 const HandlerTable& events,
                                                 const ConnectOptions& options) {
+  const base::StageScope scope(stages_, Stage::protocol);
   if (stopped_) return std::unexpected(Error::wrong_state);
   if (!options.connection.check()) return std::unexpected(Error::invalid_option);
   const auto source = source_of(remote, options);

@@ -42,6 +42,7 @@ std::expected<Buffer, Error> Stack::retain(std::uint32_t index) {
 }
 
 std::expected<void, Error> Stack::send(std::uint32_t index, Buffer& buffer) {
+  const base::StageScope scope(stages_, Stage::protocol);
   if (!buffer.is_valid()) return {};
   if (buffer.stack_ != this) return std::unexpected(Error::wrong_state);
   const base::Packet packet{.data = buffer.packet_data_, .buffer = buffer.packet_};

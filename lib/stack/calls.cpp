@@ -22,6 +22,9 @@ unsigned Worker::id() const {
 Counters Worker::counters() const {
   return stack_->counters().snapshot();
 }
+StageTimes Worker::stage_times() const {
+  return stack_->stages().times();
+}
 StateCounts Worker::state_counts() const {
   return stack_->state_counts();
 }
@@ -204,6 +207,7 @@ namespace handfast::stack {
 
 std::expected<std::size_t, Error> Stack::send(std::uint32_t index,
                                               std::span<const std::byte> bytes) {
+  const base::StageScope scope(stages_, Stage::protocol);
   tcp::Tcb& tcb = connections_[index];
   const auto accepted = tcp::send(tcb, bytes, context_);
   if (!accepted) return accepted;
@@ -220,6 +224,7 @@ std::expected<std::size_t, Error> Stack::send_urgent(std::uint32_t index,
 }
 
 void Stack::close(std::uint32_t index) {
+  const base::StageScope scope(stages_, Stage::protocol);
   // RFC 9293 section 3.10.4, SYN-SENT: delete the TCB.
   if (!tcp::close(connections_[index])) return abort(index, CloseReason::aborted);
   schedule_if_needed(index);

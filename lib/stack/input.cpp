@@ -34,6 +34,7 @@ void Stack::input_handed_over(Instant now, std::span<const Packet> frames) {
 }
 
 void Stack::input_burst(std::span<const Packet> frames, bool handed_over) {
+  base::StageScope scope(stages_, Stage::parse);
   std::size_t segments = 0;
   std::uint64_t bytes = 0;
   for (const Packet& packet : frames) {
@@ -44,6 +45,7 @@ void Stack::input_burst(std::span<const Packet> frames, bool handed_over) {
     }
   }
   if (!handed_over) counters_.bytes_received += bytes;
+  scope.next(Stage::demux);
   const std::span<Arrived> burst{arrived_.data(), segments};
   for (const Arrived& arrived : burst) {
     flows_.prefetch_candidates(
@@ -299,6 +301,7 @@ void Stack::dispatch(Arrived& arrived) {
       return;
     }
   }
+  const base::StageScope scope(stages_, Stage::protocol);
   count_received(arrived.segment);
   switch (ref.kind()) {
     case RecordKind::connection:

@@ -53,6 +53,7 @@ void Stack::update_timer(std::uint32_t index) {
 }
 
 void Stack::output(Instant now) {
+  const base::StageScope scope(stages_, Stage::emit);
   set_time(now);
   if (!starved_.is_empty()) tell_starved();
   // What a callback adds waits for the next call, or a handler that resumes and takes nothing could
@@ -77,7 +78,7 @@ void Stack::tell_starved() {
     const bool listens = connections_.is_in_use(index) && tcb.announced && !tcb.aborted;
     if (!listens || !tcb.writable_wanted) continue;
     tcb.writable_wanted = false;
-    events_of(tcb).on_writable(tcb.handler, reference(index));
+    call_handler(&HandlerTable::on_writable, index);
   }
 }
 
@@ -188,6 +189,7 @@ bool Stack::emit_reply(const base::FlowKey& key, const Segment& segment) {
 
 bool Stack::emit(const base::FlowKey& key, const Segment& segment, net::NeighbourId neighbour,
                  std::uint8_t dscp) {
+  const base::StageScope scope(stages_, Stage::emit);
   base::Packet packet;
   if (!packets_.allocate(packet)) {
     ++counters_.no_packet_buffer;

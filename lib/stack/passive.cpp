@@ -75,7 +75,7 @@ bool Stack::open_fast(const Arrived& arrived, std::uint32_t listener, Seq iss) {
   ++counters_.passive_opens;
   ++counters_.fast_open_accepted;
   tcb.announced = true;
-  events_of(tcb).on_open(tcb.handler, reference(*index));
+  call_handler(&HandlerTable::on_open, *index);
   bool packet_kept = false;
   tell(*index, arrival, arrived.packet, packet_kept);
   return packet_kept;

@@ -18,15 +18,18 @@ class Pump {
   // that there was nothing to do.
   template <class Hook>
   std::size_t turn(Instant now, Hook&& hook) {
+    stack_->stages().begin_turn();
     // While what is ready to leave leaves no room for answers, input waits: in the device and not
     // as answers dropped. Unless nothing leaves at all, or two full peers would wait for each
     // other.
     const bool takes_input = stuck_ || stack_->has_room_for(kReceiveBurst);
-    const std::size_t received = takes_input ? device_->receive(now, received_) : 0;
+    const std::size_t received = takes_input ? receive(now) : 0;
     stack_->input(now, std::span{received_}.first(received));
     hook();
     stack_->advance(now);
-    return received + flush(now);
+    const std::size_t moved = received + flush(now);
+    stack_->stages().end_turn(moved != 0);
+    return moved;
   }
   std::size_t turn(Instant now) {
     return turn(now, [] {});
@@ -37,20 +40,31 @@ class Pump {
   static constexpr int kBurstsPerTurn = 8;
   static constexpr std::size_t kReceiveBurst = 64;
 
+  std::size_t receive(Instant now) {
+    const base::StageScope scope(stack_->stages(), Stage::receive);
+    return device_->receive(now, received_);
+  }
+
   std::size_t flush(Instant now) {
     std::size_t sent_all = 0;
     for (int burst = 0; burst < kBurstsPerTurn; ++burst) {
       stack_->output(now);
       const std::span<const base::Packet> frames = stack_->frames();
       if (frames.empty()) break;
-      const std::size_t sent = device_->send(now, frames);
-      stack_->sent(sent);
+      const std::size_t sent = send(now, frames);
       sent_all += sent;
       // A full device gets its turn again after input: two full peers would else wait for ever.
       if (sent < frames.size()) break;
     }
     stuck_ = sent_all == 0 && !stack_->frames().empty();
     return sent_all;
+  }
+
+  std::size_t send(Instant now, std::span<const base::Packet> frames) {
+    const base::StageScope scope(stack_->stages(), Stage::transmit);
+    const std::size_t sent = device_->send(now, frames);
+    stack_->sent(sent);
+    return sent;
   }
 
   Stack* stack_;

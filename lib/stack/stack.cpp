@@ -94,6 +94,7 @@ void Stack::set_time(Instant now) {
 }
 
 void Stack::advance(Instant now) {
+  const base::StageScope scope(stages_, Stage::timers);
   set_time(now);
   wheel_.advance(
       timer::tick_at_or_before(now),
@@ -245,6 +246,8 @@ void Stack::free(const base::Packet& frame) {
 }
 
 void Stack::sent(std::size_t n) {
+  ++counters_.bursts_sent;
+  if (n < ready_count()) ++counters_.device_full;
   for (std::size_t i = ready_first_; i < ready_first_ + n; ++i) {
     counters_.bytes_sent += ready_[i].length;
   }

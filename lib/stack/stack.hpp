@@ -24,6 +24,7 @@
 #include "base/packet.hpp"
 #include "base/siphash.hpp"
 #include "base/slab.hpp"
+#include "base/stage_profile.hpp"
 #include "handfast/config.hpp"
 #include "handfast/handler.hpp"
 #include "handfast/worker.hpp"
@@ -77,7 +78,7 @@ class Stack final : private net::FrameSink {
   void advance(Instant now);
   void output(Instant now);
   std::span<const base::Packet> frames() const { return {&ready_[ready_first_], ready_count()}; }
-  // The device took the first `n` of frames().
+  // The device was offered frames() and took the first `n`.
   void sent(std::size_t n);
   // Whether the answers to so many frames would find a place in frames().
   bool has_room_for(std::size_t answers) const { return kReadyMax - ready_count() >= answers; }
@@ -95,8 +96,15 @@ class Stack final : private net::FrameSink {
   // longer takes frames.
   void end_all(CloseReason reason);
 
+  // Whoever polls tells what became of its time: a turn's, and that it slept.
+  void count_turn(Duration took, bool was_busy) {
+    (was_busy ? counters_.busy_ns : counters_.idle_ns) += static_cast<std::uint64_t>(took.count());
+  }
+  void count_sleep() { ++counters_.sleeps; }
+
   Worker& worker() { return worker_; }
   const base::LiveCounters& counters() const { return counters_; }
+  base::StageProfile& stages() { return stages_; }
 
   // What Worker and Connection call.
   std::expected<void, Error> listen(const Endpoint& local, void* handler,
@@ -224,6 +232,13 @@ class Stack final : private net::FrameSink {
   std::size_t offer(std::uint32_t index, const base::Packet& packet, Bytes text, bool is_queued);
   void want_room(std::uint32_t index);
   void tell_peer_finished(std::uint32_t index);
+  // All that a handler is told goes through here.
+  template <class Event, class... More>
+  auto call_handler(Event HandlerTable::*event, std::uint32_t index, More... more) {
+    const base::StageScope scope(stages_, Stage::callback);
+    const tcp::Tcb& tcb = connections_[index];
+    return (event_tables_[tcb.events].*event)(tcb.handler, reference(index), more...);
+  }
   void finish(std::uint32_t index);
   void leave_flow_table(std::uint32_t index);
   void end(std::uint32_t index, CloseReason reason);
@@ -235,7 +250,6 @@ class Stack final : private net::FrameSink {
   std::expected<Address, Error> source_of(const Endpoint& remote,
                                           const ConnectOptions& options) const;
   std::expected<std::uint64_t, Error> choose_port(base::FlowKey& key, std::uint16_t wanted);
-  const HandlerTable& events_of(const tcp::Tcb& tcb) const { return event_tables_[tcb.events]; }
   Connection reference(std::uint32_t index) {
     return Connection{this, index, connections_[index].generation};
   }
@@ -328,6 +342,7 @@ class Stack final : private net::FrameSink {
   tcp::FastOpenCookies cookies_;
   std::uint32_t fast_opens_ = 0;  // in SYN-RECEIVED with text of the SYN
 
+  [[no_unique_address]] base::StageProfile stages_;
   Delivery delivery_;
   std::size_t ready_first_ = 0;
   std::size_t ready_end_ = 0;

@@ -69,6 +69,8 @@ TEST(LoadOptions, ReadsThemAll) {
                               "198.18.0.0/20",
                               "--max-time-wait",
                               "1M",
+                              "--idle",
+                              "sleep",
                               "--",
                               "--no-pci"});
   ASSERT_TRUE(options) << options.error().text;
@@ -82,6 +84,7 @@ TEST(LoadOptions, ReadsThemAll) {
   EXPECT_EQ(options->workers, 2U);
   EXPECT_EQ(options->seed, 7U);
   EXPECT_EQ(options->max_time_wait, 1'000'000U);
+  EXPECT_EQ(make_plan(*options, 1 << 30).runtime.idle, IdleMode::sleep);
   EXPECT_FALSE(options->duration);  // ends with the number
   EXPECT_EQ(options->eal, std::vector<std::string>{"--no-pci"});
 }
@@ -263,6 +266,7 @@ TEST(Pace, KeepsToTheScheduleHoweverLateItIsAsked) {
   const Instant late = start + Duration(seconds(1));
   EXPECT_TRUE(pace.is_due(late));
   EXPECT_EQ(pace.intended(late), start + Duration(1'000'000));
+  EXPECT_EQ(pace.next(), pace.intended(late));
   for (int i = 0; i < 1000; ++i) pace.advance();
   EXPECT_FALSE(pace.is_due(late));
 }
@@ -272,6 +276,7 @@ TEST(Pace, WithoutARateItIsAlwaysDue) {
   pace.advance();
   EXPECT_TRUE(pace.is_due(Instant::from_ns(3)));
   EXPECT_EQ(pace.intended(Instant::from_ns(3)), Instant::from_ns(3));
+  EXPECT_TRUE(pace.next().is_never());
 }
 
 // The addresses of a walk, each once for its whole run.

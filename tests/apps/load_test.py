@@ -82,6 +82,29 @@ class Modes(unittest.TestCase):
         self.assertEqual(report["client"]["time_wait"]["still_being_kept"], 20_000)
         self.assertIn("books: agree", text)
 
+    def test_sleeping_workers_keep_a_rate(self):
+        report, text = report_of("connect", "--connections", "500", "--rate", "1000",
+                                 "--idle", "sleep")
+        self.check_closes(report, 500)
+        for side in ("client", "server"):
+            self.assertGreater(report[side]["counters"]["sleeps"], 0)
+            self.assertEqual(set(report["bottleneck"][side]), {
+                "busy_share", "busy_ns", "idle_ns", "sleeps", "bursts_sent", "device_full",
+                "device_full_share"})
+        self.assertIn(report["bottleneck"]["limit"],
+                      ("client", "server", "link", "peer or path", "rate"))
+        self.assertIn("\nbottleneck  ", text)
+
+    def test_the_stage_profile_is_there_when_built_in(self):
+        report, text = report_of("connect", "--connections", "5000")
+        stages = report["stages"]
+        self.assertEqual(stages is not None, "\nstages " in text)
+        if stages is None:
+            return  # as in every build without the option
+        for side in ("client", "server"):
+            for stage in ("receive", "parse", "demux", "protocol", "callback", "emit", "transmit"):
+                self.assertGreater(stages[side][stage]["cycles"], 0, f"{side} {stage}")
+
     def test_textbook_takes_seven_segments(self):
         report, _ = report_of("connect", "--connections", "5000", "--textbook")
         self.check_closes(report, 5_000)

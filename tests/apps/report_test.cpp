@@ -40,6 +40,9 @@ Report report() {
   report.options = options();
   report.run_time = std::chrono::seconds(2);
   report.books = agreeing_books();
+  report.work.client.busy_ns = 99;
+  report.work.client.idle_ns = 1;
+  report.work.server.emplace().idle_ns = 100;
   for (std::uint64_t i = 1; i <= kConnections; ++i) report.handshake.record(i * 1000);
   report.disagreements = disagreements(report.books);
   return report;
@@ -136,7 +139,8 @@ TEST(Report, TextHasWhatPeopleLookFor) {
   const std::string text = to_text(report());
   for (const char* const part :
        {"attempted", "1 000", "opened and closed", "p99.9", "SYN-ACK", "TIME-WAIT", "cut short",
-        "dropped: nothing", "books: agree", "SYN-RECEIVED", "a connection"}) {
+        "dropped: nothing", "books: agree", "SYN-RECEIVED", "a connection",
+        "bottleneck  the client's worker (busy 99 %; server's 0 %; link full 0 times)"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part;
   }
 }
@@ -161,6 +165,9 @@ TEST(Report, JsonHasItAll) {
   EXPECT_EQ(json["connections_per_second"], 500.0);
   EXPECT_EQ(json["frames_per_connection"], 5.0);
   EXPECT_NEAR(json["handshake"]["p50_ns"].get<double>(), 500'000, 5'000);
+  EXPECT_EQ(json["bottleneck"]["limit"], "client");
+  EXPECT_EQ(json["bottleneck"]["client"]["busy_ns"], 99);
+  EXPECT_EQ(json["bottleneck"]["server"]["busy_share"], 0.0);
   EXPECT_EQ(json["books_agree"], true);
   EXPECT_EQ(json["went_well"], true);
 }

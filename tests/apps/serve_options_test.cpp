@@ -55,6 +55,16 @@ TEST(ServeOptions, StreamsHaveALengthAndACongestionControl) {
   EXPECT_REFUSED("'reno' is none of new_reno, cubic", "--congestion", "reno");
 }
 
+TEST(ServeOptions, WorkersPollUnlessTheyAreToSleep) {
+  const auto plain = parse({"--listen", "echo:7", "--port", "p", "--address", "198.18.0.1/24"});
+  EXPECT_EQ(runtime_config(*plain).idle, IdleMode::poll);
+  const auto options =
+      parse({"--listen", "echo:7", "--port", "p", "--address", "198.18.0.1/24", "--idle", "sleep"});
+  ASSERT_TRUE(options) << options.error().text;
+  EXPECT_EQ(runtime_config(*options).idle, IdleMode::sleep);
+  EXPECT_REFUSED("'doze' is none of poll, sleep", "--idle", "doze");
+}
+
 TEST(ServeOptions, AnEchoOwesAtMostASendBuffer) {
   const auto echo = parse({"--listen", "echo:7", "--port", "p", "--address", "198.18.0.1/24"});
   EXPECT_EQ(runtime_config(*echo).ports.front().stack.send_buffer, 64U * 1024);

@@ -195,6 +195,37 @@ TEST(RuntimeTest, LargeFramesFit) {
   expect_echo(*runtime, tally, 20);
 }
 
+TEST(RuntimeTest, CountsItsTime) {
+  Tally tally;
+  const auto runtime = start(embedded_config(1), echo_applications(tally, 1, {200}));
+  ASSERT_NE(runtime, nullptr);
+  expect_echo(*runtime, tally, 200);
+  runtime->stop();
+  for (unsigned i = 0; i < 2; ++i) {
+    const auto counters = runtime->counters(i);
+    EXPECT_GT(counters.busy_ns, 0U);
+    EXPECT_GT(counters.idle_ns, 0U);
+    EXPECT_EQ(counters.sleeps, 0U) << "it is to poll";
+  }
+}
+
+TEST(RuntimeTest, SleepingWorkersServeAndStop) {
+  Tally tally;
+  auto config = embedded_config(1);
+  config.idle = IdleMode::sleep;
+  const auto runtime = start(config, echo_applications(tally, 1, {200, 20}));
+  ASSERT_NE(runtime, nullptr);
+  expect_echo(*runtime, tally, 200);
+  for (unsigned i = 0; i < 2; ++i) {
+    const auto before = runtime->counters(i).sleeps;
+    EXPECT_TRUE(wait_for(*runtime, [&] { return runtime->counters(i).sleeps > before + 2; }));
+    EXPECT_TRUE(runtime->run_on(i, [](Worker&) {})) << "a task wakes it, soon";
+  }
+  EXPECT_TRUE(runtime->drain(std::chrono::seconds(10)));
+  runtime->stop();
+  EXPECT_EQ(tally.destroyed, 2U);
+}
+
 // What follows fails to start; each leaves a process in which the next one could.
 
 TEST(RuntimeStartTest, UnknownDevice) {

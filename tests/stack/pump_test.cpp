@@ -101,6 +101,8 @@ TEST(Pump, InputWaitsForASlowDevice) {
   const Counters counters = host.stack->counters().snapshot();
   EXPECT_EQ(counters.answers_dropped, 0U);
   EXPECT_EQ(counters.rst_sent, 5000U);
+  EXPECT_GT(counters.device_full, 0U);
+  EXPECT_LT(counters.device_full, counters.bursts_sent);
 }
 
 TEST(Pump, InputGoesOnBeforeADeviceThatTakesNothing) {
