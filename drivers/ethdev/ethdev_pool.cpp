@@ -55,6 +55,12 @@ class ReturnBatch {
   std::array<void*, kBulk> mbufs_;
 };
 
+// Without the threads' caches, which are many lines to read and hold little
+// (rte_mempool_avail_count reads them all).
+unsigned shared_count(const rte_mempool* mempool) {
+  return rte_ring_count(static_cast<const rte_ring*>(mempool->pool_data));
+}
+
 }  // namespace
 
 std::uint64_t pool_memory(const PoolOptions& options) {
@@ -131,10 +137,12 @@ bool EthdevPool::is_shared(const base::Packet& packet) const {
   return rte_mbuf_refcnt_read(mbuf_of(packet)) > 1;
 }
 
-// Without the threads' caches, which are many lines to read and hold little
-// (rte_mempool_avail_count reads them all).
 bool EthdevPool::is_low() const {
-  return rte_ring_count(static_cast<const rte_ring*>(mempool_->pool_data)) < mempool_->size / 4;
+  return shared_count(mempool_) < mempool_->size / 4;
+}
+
+bool EthdevPool::is_scarce() const {
+  return shared_count(mempool_) < mempool_->size / 16;
 }
 
 std::size_t EthdevPool::available() const {

@@ -72,6 +72,7 @@ namespace handfast {
   X(half_open_expired, "SYN-RECEIVED given up: the third segment never came")                    \
   X(half_open_refused, "SYNs dropped: max_half_open was reached")                                \
   X(syn_dropped_no_packets, "SYNs dropped: packet buffers ran low")                              \
+  X(text_refused_no_packets, "text dropped unread: packet buffers were scarce")                   \
   X(connections_refused, "SYNs or handshakes dropped: no connection record was free")            \
   X(ports_exhausted, "connect() calls that found no free source port")                           \
   X(time_wait_entered, "closes that entered TIME-WAIT")                                          \

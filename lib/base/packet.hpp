@@ -93,6 +93,8 @@ class PacketPool {
   virtual bool is_shared(const Packet& packet) const = 0;
   // Less than a quarter is left, about: what is kept for long should take no more of it.
   virtual bool is_low() const { return false; }
+  // Less than a sixteenth is left: what there is should be for acknowledgements, which give back.
+  virtual bool is_scarce() const { return false; }
 };
 
 // A worker's stock of packets: single allocations and frees, in bulk towards the pool.
@@ -125,7 +127,10 @@ class PacketCache {
   }
   // For packets that stay, in a send queue for example: false already when the pool is low, so that
   // what is queued leaves packets to send it with, and to receive its acknowledgements in.
-  bool can_keep() { return can_allocate() && !is_low(); }
+  // While an answer is made to text that is about to be taken, and whose packet comes back for it,
+  // only when packets are scarce: or a pool full of requests could answer none of them.
+  bool can_keep() { return can_allocate() && !(answers_ ? is_scarce() : is_low()); }
+  void set_answering(bool on) { answers_ = on; }
   // Cheap while it is not: the pool is looked at with every refill, and again as long as it is low.
   bool is_low() {
     if (is_low_) [[unlikely]] {
@@ -134,6 +139,7 @@ class PacketCache {
     }
     return is_low_;
   }
+  bool is_scarce() { return is_low() && pool_->is_scarce(); }
   bool allocate_to_keep(Packet& out) { return can_keep() && allocate(out); }
   void free(const Packet& packet) {
     freed_[freed_count_++] = packet;
@@ -163,6 +169,7 @@ class PacketCache {
   PacketPool* pool_;
   std::size_t fresh_count_ = 0;
   std::size_t freed_count_ = 0;
+  bool answers_ = false;
   bool is_low_ = false;  // as it was at the last look, which is not older than `fresh_`
   std::array<Packet, kBulk> fresh_{};
   std::array<Packet, kBulk> freed_{};

@@ -29,6 +29,7 @@ void Stack::at_connection(std::uint32_t index, Arrived& arrived) {
   Tcb& tcb = connections_[index];
   const bool asked_for_cookie = tcb.fast_open && tcb.state == State::syn_sent;
   const bool syn_was_lost = tcb.retransmits > 0;
+  if (!arrived.segment.payload.empty() && packets_.is_scarce()) refuse_text(arrived.segment);
   const Arrival arrival = tcp::segment_arrives(tcb, arrived.segment, arrived.packet, context_);
   if (asked_for_cookie && arrival.established) {
     learn_cookie(tcb, arrived.segment, syn_was_lost);
@@ -39,6 +40,14 @@ void Stack::at_connection(std::uint32_t index, Arrived& arrived) {
   if (arrival.challenge) challenge(index);
   tell(index, arrival, arrived.packet, packet_kept);
   if (!packet_kept) packets_.free(arrived.packet);
+}
+
+// Its handler may not take it, and then it would be kept. It was never here: the peer sends it
+// again. What the segment acknowledges gives packets back.
+void Stack::refuse_text(Segment& segment) {
+  ++counters_.text_refused_no_packets;
+  segment.payload = {};
+  segment.flags &= static_cast<std::uint8_t>(~(base::kFin | base::kPsh | base::kUrg));
 }
 
 // RFC 7413 section 4.1.3: also of what drops a SYN with text, or the option; it is asked anew then.
@@ -139,7 +148,9 @@ std::size_t Stack::offer(std::uint32_t index, const base::Packet& packet, Bytes 
                          bool is_queued) {
   delivery_ = {
       .is_running = true, .is_queued = is_queued, .index = index, .packet = packet, .text = text};
+  packets_.set_answering(true);
   const std::size_t took = call_handler(&HandlerTable::on_data, index, text);
+  packets_.set_answering(false);
   delivery_.is_running = false;
   return delivery_.is_retained ? text.size() : took;
 }

@@ -67,15 +67,22 @@ void Stack::output(Instant now) {
   packets_.flush_freed();
 }
 
-// An entry may be an earlier connection's in the same record. The present one then hears of room
-// that it may not have: its next send() is short again.
+// Who holds text that it could not answer hears of room as soon as packets are not scarce, since
+// its answers may have them; who only sends, when they are not low. An entry may be an earlier
+// connection's in the same record. The present one then hears of room that it may not have: its
+// next send() is short again.
 void Stack::tell_starved() {
-  while (!starved_.is_empty() && packets_.can_keep()) {
+  for (std::uint32_t n = std::min(starved_.size(), kStarvedPerTurn); n > 0; --n) {
+    if (!packets_.can_allocate() || packets_.is_scarce()) return;
     const std::uint32_t index = starved_.front();
     starved_.pop();
     Tcb& tcb = connections_[index];
-    tcb.starved = false;
     const bool listens = connections_.is_in_use(index) && tcb.announced && !tcb.aborted;
+    if (listens && tcb.writable_wanted && !tcb.stalled && packets_.is_low()) {
+      starved_.push(index);
+      continue;
+    }
+    tcb.starved = false;
     if (!listens || !tcb.writable_wanted) continue;
     tcb.writable_wanted = false;
     call_handler(&HandlerTable::on_writable, index);

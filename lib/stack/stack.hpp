@@ -149,6 +149,7 @@ class Stack final : private net::FrameSink {
   // Answers given at once (RST, ARP, frames released by ARP) find room up to this bound.
   static constexpr std::size_t kReadyMax = 2048;
   static constexpr std::size_t kTimersPerTurn = 256;
+  static constexpr std::uint32_t kStarvedPerTurn = 64;
   static constexpr std::size_t kTimeWaitsPerTurn = 256;
   static constexpr std::uint32_t kChallengeAcksPerSecond = 1000;  // RFC 5961 section 7, each worker
 
@@ -224,6 +225,7 @@ class Stack final : private net::FrameSink {
 
   // active.cpp: connections and their events.
   void at_connection(std::uint32_t index, Arrived& arrived);
+  void refuse_text(base::Segment& segment);
   void tell(std::uint32_t index, const tcp::Arrival& arrival, const base::Packet& packet,
             bool& packet_kept);
   void deliver_text(std::uint32_t index, const tcp::Arrival& arrival, const base::Packet& packet,

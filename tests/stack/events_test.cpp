@@ -252,6 +252,36 @@ TEST(Events, SynsAreDroppedWhilePacketsAreLow) {
   EXPECT_TRUE(hosts.world.run_until([&] { return late.opened == 1; }, 1min));
 }
 
+// Requests that are held because no packet is left for their answers would be all that the pool
+// has: then nothing could ever be answered. Text that finds the pool nearly empty is refused, and
+// an answer to what is being taken may have a packet when little else may.
+TEST(Events, AnswersGoOnWhilePacketsAreLow) {
+  constexpr int kConnections = 3000;
+  TwoHosts hosts;
+  hosts.server.at_data = [](Connection connection, Bytes data) {
+    return connection.send(data).value_or(0);
+  };
+  hosts.server.at_writable = [](Connection connection) { (void)connection.resume_receive(); };
+  std::vector<Connection> opened;
+  hosts.client.at_open = [&](Connection connection) { opened.push_back(connection); };
+  for (int i = 0; i < kConnections; ++i) {
+    ASSERT_TRUE(hosts.connect());
+    if (i % 100 == 99) hosts.world.run_for(5ms);
+  }
+  ASSERT_TRUE(hosts.world.run_until([&] { return opened.size() == kConnections; }, 10s));
+
+  drivers::SimPool& pool = hosts.world.pool(hosts.server_host);
+  std::vector<base::Packet> taken(pool.capacity() - pool.capacity() / 10);
+  taken.resize(pool.allocate(taken));
+  const std::string request(64, 'q');
+  for (const Connection connection : opened)
+    ASSERT_TRUE(Connection{connection}.send(bytes_of(request)));
+  const auto all_answered = [&] { return hosts.client.received.size() == kConnections * 64; };
+  EXPECT_TRUE(hosts.world.run_until(all_answered, 5min)) << hosts.client.received.size() / 64;
+  EXPECT_GE(hosts.server_counters().text_refused_no_packets, 1U);
+  pool.free(taken);
+}
+
 TEST(Calls, SayWhatIsWrong) {
   TwoHosts hosts([](StackConfig& config) { config.max_connections = 1; });
   Worker& worker = hosts.client_worker();
