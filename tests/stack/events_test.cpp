@@ -274,8 +274,9 @@ TEST(Events, AnswersGoOnWhilePacketsAreLow) {
   std::vector<base::Packet> taken(pool.capacity() - pool.capacity() / 10);
   taken.resize(pool.allocate(taken));
   const std::string request(64, 'q');
-  for (const Connection connection : opened)
-    ASSERT_TRUE(Connection{connection}.send(bytes_of(request)));
+  for (Connection connection : opened) {
+    ASSERT_EQ(connection.send(bytes_of(request)).value_or(0), request.size());
+  }
   const auto all_answered = [&] { return hosts.client.received.size() == kConnections * 64; };
   EXPECT_TRUE(hosts.world.run_until(all_answered, 5min)) << hosts.client.received.size() / 64;
   EXPECT_GE(hosts.server_counters().text_refused_no_packets, 1U);
