@@ -57,6 +57,20 @@ TEST(Options, OutOfRangeAreRefused) {
   EXPECT_EQ(hosts.client_worker().open_count(), 0U);
 }
 
+TEST(Tables, GrowByARecordForEachConnectionBeyondThoseBefore) {
+  TwoHosts hosts;
+  const std::uint64_t before = hosts.client_worker().connection_table_bytes();
+  ASSERT_TRUE(hosts.client_worker().connect(TwoHosts::kServer, hosts.client));
+  hosts.world.run_for(100ms);
+  const std::uint64_t with_one = hosts.client_worker().connection_table_bytes();
+  EXPECT_GE(with_one, before + 200);
+  EXPECT_LE(with_one, before + 1000);
+  ASSERT_TRUE(hosts.client.last.abort());
+  hosts.world.run_for(100ms);
+  ASSERT_TRUE(hosts.client_worker().connect(TwoHosts::kServer, hosts.client));
+  EXPECT_EQ(hosts.client_worker().connection_table_bytes(), with_one);  // the same record again
+}
+
 TEST(Options, UserTimeoutHoldsForTheSynToo) {
   TwoHosts hosts;
   cut(hosts);
