@@ -1,6 +1,7 @@
 #include "apps/load/exchanger.hpp"
 
 #include <chrono>
+#include <limits>
 
 namespace handfast::load {
 namespace {
@@ -59,7 +60,7 @@ void Exchanger::on_poll(Worker& worker) {
   }
 }
 
-// Opens them all; when every worker has, sends the first requests, and the measured time begins.
+// Opens them all; when every worker has, asks each once, which shows that the peer has it open too.
 void Exchanger::prepare(Worker& worker) {
   if (!started_) {
     started_ = true;
@@ -71,16 +72,31 @@ void Exchanger::prepare(Worker& worker) {
   if (!arrived_) gate_.arrive();
   arrived_ = true;
   if (!gate_.is_open()) return;
+  if (tally_.responses < group_.size()) return ask_each_once(worker.now());
   ask_more();
-  if (asked_ < std::min<std::uint64_t>(plan_.connections, plan_.in_flight)) return;
+  if (asked_ < group_.size() + std::min<std::uint64_t>(plan_.connections, plan_.in_flight)) return;
   window_.begin = worker.now();
   if (plan_.duration) keep_until_ = worker.now() + *plan_.duration;
   enter(Phase::keeping);
 }
 
+void Exchanger::ask_each_once(Instant now) {
+  if (tally_.responses != first_answers_ || wait_until_ == Instant{}) {
+    first_answers_ = tally_.responses;
+    wait_until_ = now + kAnswerWait;
+  }
+  if (asked_ < group_.size()) ask_more();
+  if (now < wait_until_ && group_.alive() == group_.size()) return;
+  gate_.give_up();  // some never answered
+  waits_ = false;
+  begin_closing(now);
+}
+
 void Exchanger::ask_more() {
-  for (int i = 0; i < kAsksPerPoll && in_flight_ < plan_.in_flight; ++i) {
-    if (!takes_turns() && asked_ == group_.size()) return;
+  // Asked once more, those that take no turns go on by themselves.
+  std::uint64_t end = group_.size();
+  if (asked_ >= end) end = takes_turns() ? std::numeric_limits<std::uint64_t>::max() : 2 * end;
+  for (int i = 0; i < kAsksPerPoll && asked_ < end && in_flight_ < plan_.in_flight; ++i) {
     const Connection connection = group_.at(next_);
     next_ = next_ + 1 == group_.size() ? 0 : next_ + 1;
     ++asked_;
@@ -103,10 +119,10 @@ void Exchanger::begin_closing(Instant now) {
 // they do not.
 void Exchanger::close(Instant now) {
   group_.visit_some([this](Connection connection) {
-    if (!waits_) {
-      (void)connection.abort();
-    } else if (!is_asked(connection.context())) {
+    if (!is_asked(connection.context())) {
       end(connection, plan_.closing);
+    } else if (!waits_) {
+      (void)connection.abort();
     }
   });
   if (group_.is_over()) return enter(Phase::finished);
@@ -167,7 +183,7 @@ void Exchanger::answered(Connection connection, std::uint64_t context) {
   if (phase() >= Phase::closing) {
     connection.set_context(kOpened);
     end(connection, plan_.closing);
-  } else if (takes_turns()) {
+  } else if (takes_turns() || asked_ <= group_.size()) {
     connection.set_context(kOpened);
   } else {
     ask(connection);

@@ -1,7 +1,8 @@
 // Exchanger: the client of the mode `exchange`. Opens a number of connections, then keeps one
 // request on the way on each: the next leaves as soon as the answer to the last has come whole, and
 // carries its acknowledgement. Of more connections than requests may be on the way at once, the
-// next in line that has none is asked in place of the one that answered.
+// next in line that has none is asked in place of the one that answered. Measured from when every
+// connection has answered once.
 //
 //   context = kOpened | request bytes sent << 48 | response bytes received << 33 | when the request
 //             began, in units of 8 ns; sent is 0 while nothing is asked
@@ -28,6 +29,7 @@ class Exchanger final : public End {
 
  private:
   void prepare(Worker& worker);
+  void ask_each_once(Instant now);
   void ask_more();
   void keep(Instant now);
   void close(Instant now);
@@ -47,7 +49,8 @@ class Exchanger final : public End {
   bool started_ = false;
   bool arrived_ = false;  // at the gate
   Instant keep_until_ = Instant::never();
-  Instant wait_until_;  // for answers, when closing
+  std::uint64_t first_answers_ = 0;  // to the first requests
+  Instant wait_until_;               // for answers, the first ones or the last
   bool waits_ = true;
 };
 

@@ -209,7 +209,8 @@ bool Report::went_well() const {
     const auto error = static_cast<Error>(i);
     if (error != Error::no_free_port && error != Error::no_connection_slot) refused += errors[i];
   }
-  return drained && disagreements.empty() && books.client.tally.failed() == 0 && refused == 0;
+  return drained && disagreements.empty() && books.client.tally.failed() == 0 && refused == 0 &&
+         shortfall().empty();
 }
 
 double Report::connections_per_second() const {
@@ -225,8 +226,12 @@ std::string Report::shortfall() const {
   const std::uint64_t asked = options.kept();
   const Tally& tally = options.held ? books.client.held : books.client.tally;
   if (asked == 0 || interrupted) return {};
-  const std::string_view advice =
-      books.server ? "" : "; is the peer told to hold so many (handfast-serve --max-connections)?";
+  std::string advice;
+  if (!books.server) {
+    advice = "; is the peer told to hold so many (handfast-serve --max-connections)";
+    advice +=
+        options.mode == Mode::exchange ? ", and are its answers of that --response-size?" : "?";
+  }
   if (tally.established < asked) {
     return fmt::format("only {} of {} connections could be opened{}", grouped(tally.established),
                        grouped(asked), advice);

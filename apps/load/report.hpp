@@ -23,7 +23,7 @@ struct StreamResult {
 
 // Connections that were all opened first and kept: those of hold, exchange and --held.
 struct KeptResult {
-  Duration open_time{};  // until all were open
+  Duration open_time{};  // until all were open; with exchange, until each has answered once
   std::uint64_t connections = 0;
   MemoryUse memory;  // when they were; shown for hold, where nothing else takes any
 };
