@@ -64,10 +64,13 @@ class Group {
   Connection at(std::size_t index) const { return members_[index]; }
   std::uint64_t alive() const { return alive_; }
 
-  // Calls `visit` for the next few members: each has its turn once, unless begun again.
+  // Calls `visit`, which closes them, for the next few members, while not too many are closing:
+  // each has its turn once, unless begun again.
   template <class F>
   void visit_some(F&& visit) {
-    const std::size_t end = std::min(visited_ + kVisitsPerPoll, members_.size());
+    const std::size_t ended = members_.size() - static_cast<std::size_t>(alive_);
+    const std::size_t end =
+        std::min({visited_ + kVisitsPerPoll, ended + kClosingAtOnce, members_.size()});
     for (; visited_ < end; ++visited_) visit(members_[visited_]);
   }
   void visit_again() { visited_ = 0; }
@@ -79,6 +82,8 @@ class Group {
 
  private:
   static constexpr std::size_t kVisitsPerPoll = 64;
+  // More FINs than the link and the peer's queues take would only have to be sent again.
+  static constexpr std::size_t kClosingAtOnce = 1024;
 
   const ClientPlan& plan_;
   Tally& tally_;
