@@ -92,15 +92,29 @@ void compare_frames(std::string_view from, const Counters& sender, std::string_v
                      fmt::format("received by the {}", to), receiver.payload_bytes_received);
 }
 
+// What the handlers gave and took. Only where everything ended orderly: a reset discards what is on
+// the way.
+void compare_bytes(const Side& client, const Side& server, Comparison& books) {
+  for (const Side* const side : {&client, &server}) {
+    if (side->counters.rst_sent + side->tally.failed() + side->open != 0) return;
+  }
+  books.expect_equal("bytes given by the client", client.tally.bytes_sent, "taken by the server",
+                     server.tally.bytes_received);
+  books.expect_equal("bytes given by the server", server.tally.bytes_sent, "taken by the client",
+                     client.tally.bytes_received);
+}
+
 }  // namespace
 
 Side& Side::operator+=(const Side& other) {
   tally += other.tally;
+  held += other.held;
   counters += other.counters;
   stages += other.stages;
   for (std::size_t i = 0; i < states.size(); ++i) states[i] += other.states[i];
   open += other.open;
   time_wait += other.time_wait;
+  table_bytes += other.table_bytes;
   return *this;
 }
 
@@ -145,6 +159,7 @@ std::vector<std::string> disagreements(const Books& books) {
                             server.tally.completed);
     comparison.expect_equal("the client counted responses", client.tally.responses,
                             "the server counted responses", server.tally.responses);
+    compare_bytes(client, server, comparison);
     compare_frames("client", client.counters, "server", server.counters, comparison);
     compare_frames("server", server.counters, "client", client.counters, comparison);
   }

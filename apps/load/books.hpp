@@ -20,11 +20,13 @@ namespace handfast::load {
 // One end: all its workers together.
 struct Side {
   Tally tally;
+  Tally held;  // the part of it that is --held's
   Counters counters;
   StageTimes stages;     // when built to measure them
   StateCounts states{};  // TIME-WAIT included
   std::uint64_t open = 0;
   std::uint64_t time_wait = 0;
+  std::uint64_t table_bytes = 0;  // see Worker::connection_table_bytes()
 
   Side& operator+=(const Side& other);
 };

@@ -41,6 +41,18 @@ std::string_view phrase(Bottleneck bottleneck) {
 
 }  // namespace
 
+void Work::leave_out(const Work& before) {
+  const auto subtract = [](Counters& from, const Counters& counted) {
+    from.busy_ns -= counted.busy_ns;
+    from.idle_ns -= counted.idle_ns;
+    from.sleeps -= counted.sleeps;
+    from.bursts_sent -= counted.bursts_sent;
+    from.device_full -= counted.device_full;
+  };
+  subtract(client, before.client);
+  if (server && before.server) subtract(*server, *before.server);
+}
+
 std::string_view to_string(Bottleneck bottleneck) {
   return kNames[static_cast<std::size_t>(bottleneck)];
 }

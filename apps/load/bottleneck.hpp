@@ -26,6 +26,9 @@ struct Work {
   Counters client;
   std::optional<Counters> server;  // none: a foreign one
   bool kept_rate = false;          // a rate was asked for, and reached
+
+  // Of the counters that are looked at here, what `before` had counted already.
+  void leave_out(const Work& before);
 };
 
 // The share of the workers' time in which they had something to do; 0 when no time was counted.

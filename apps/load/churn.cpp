@@ -18,7 +18,12 @@ std::uint64_t received_of(std::uint64_t context) {
 
 }  // namespace
 
-Churn::Churn(const ClientPlan& plan) : plan_(plan), opener_(plan_, tally_) {
+Churn::Churn(const ClientPlan& plan, Gate& gate)
+    : plan_(plan), gate_(gate), opener_(plan_, tally_) {
+  if (plan_.held != 0) {
+    held_.emplace(plan_, held_tally_);
+    enter(Phase::preparing);
+  }
   if (plan_.textbook || plan_.closing == Closing::rst) {
     opened_now_.reserve(plan_.concurrency);
     opened_before_.reserve(plan_.concurrency);
@@ -26,9 +31,36 @@ Churn::Churn(const ClientPlan& plan) : plan_(plan), opener_(plan_, tally_) {
 }
 
 void Churn::on_poll(Worker& worker) {
+  if (phase() == Phase::preparing) {
+    prepare(worker);
+  } else if (phase() < Phase::parting) {
+    work(worker);
+  } else if (phase() == Phase::parting) {
+    held_->close_some();
+    if (held_->is_over()) enter(Phase::finished);
+  }
+}
+
+void Churn::prepare(Worker& worker) {
+  if (!started_) {
+    started_ = true;
+    held_->start(worker.now());
+  }
+  if (!held_->is_settled()) return held_->open_more(worker);
+  if (!held_->is_complete()) gate_.give_up();
+  if (gate_.is_given_up()) return enter(Phase::parting);
+  if (!arrived_) gate_.arrive();
+  arrived_ = true;
+  if (!gate_.is_open()) return;
+  started_ = false;
+  enter(Phase::opening);
+}
+
+void Churn::work(Worker& worker) {
   const Instant now = worker.now();
   if (!started_) {
     started_ = true;
+    window_.begin = now;
     opener_.start(now);
     if (plan_.duration) end_ = now + *plan_.duration;
   }
@@ -36,21 +68,29 @@ void Churn::on_poll(Worker& worker) {
   if (end_ && now >= *end_) opener_.stop();
   if (!opener_.is_done()) {
     opener_.poll(worker, *this, in_flight_);
-  } else if (phase() != Phase::finished) {
-    enter(in_flight_ == 0 ? Phase::finished : Phase::closing);
+  } else if (in_flight_ != 0) {
+    enter(Phase::closing);
+  } else {
+    window_.end = now;
+    enter(held_ ? Phase::parting : Phase::finished);
   }
 }
 
+void Churn::on_drain(Worker&) {
+  opener_.stop();
+  if (phase() != Phase::preparing) return;
+  held_->stop_opening();
+  gate_.give_up();
+}
+
 void Churn::close_waiting() {
-  for (const Connection connection : opened_before_) finish(connection);
+  for (const Connection connection : opened_before_) end(connection, plan_.closing);
   opened_before_.clear();
   std::swap(opened_before_, opened_now_);
 }
 
 void Churn::on_open(Connection connection) {
-  const auto meant_for = static_cast<std::int64_t>(connection.context());
-  const Duration took = connection.worker().now() - Instant::from_ns(meant_for);
-  handshake_.record(static_cast<std::uint64_t>(std::max<std::int64_t>(took.count(), 0)));
+  handshake_.record(ns_since_meant_for(connection));
   ++tally_.established;
   connection.set_context(kOpened);
   if (plan_.mode == Mode::request) {
@@ -58,28 +98,12 @@ void Churn::on_open(Connection connection) {
   } else if (plan_.textbook || plan_.closing == Closing::rst) {
     opened_now_.push_back(connection);
   } else {
-    finish(connection);
-  }
-}
-
-void Churn::finish(Connection connection) {
-  // One that has ended in the meantime had its on_closed.
-  if (plan_.closing == Closing::rst) {
-    (void)connection.abort();
-  } else {
-    (void)connection.close();
+    end(connection, plan_.closing);
   }
 }
 
 void Churn::continue_request(Connection connection, std::uint64_t context) {
-  std::uint64_t sent = sent_of(context);
-  while (sent < plan_.request_size) {
-    const Bytes piece = payload_.at(sent, plan_.request_size - sent);
-    const std::size_t accepted = connection.send(piece).value_or(0);
-    sent += accepted;
-    tally_.bytes_sent += accepted;
-    if (accepted < piece.size()) break;
-  }
+  const std::uint64_t sent = give(connection, sent_of(context), plan_.request_size);
   connection.set_context(kOpened | sent << kSentShift | received_of(context));
 }
 
@@ -95,7 +119,7 @@ std::size_t Churn::on_data(Connection connection, Bytes data) {
   if (plan_.mode == Mode::request && received >= plan_.response_size &&
       received - data.size() < plan_.response_size) {
     ++tally_.responses;
-    finish(connection);
+    end(connection, plan_.closing);
   }
   return data.size();
 }
@@ -105,11 +129,9 @@ void Churn::on_writable(Connection connection) {
 }
 
 bool Churn::was_completed(std::uint64_t context, CloseReason reason) const {
-  const CloseReason wanted =
-      plan_.closing == Closing::rst ? CloseReason::aborted : CloseReason::finished;
   const bool has_response =
       plan_.mode == Mode::connect || received_of(context) >= plan_.response_size;
-  return reason == wanted && has_response;
+  return reason == own_end_of(plan_.closing) && has_response;
 }
 
 void Churn::on_closed(Connection connection, CloseReason reason) {

@@ -31,20 +31,13 @@ void EmbeddedServer::on_open(Connection connection) {
 }
 
 void EmbeddedServer::stream(Connection connection) {
-  std::uint64_t sent = connection.context();
-  while (sent < plan_.stream_bytes) {
-    const Bytes piece = payload_.at(sent, plan_.stream_bytes - sent);
-    const std::size_t accepted = connection.send(piece).value_or(0);
-    sent += accepted;
-    tally_.bytes_sent += accepted;
-    if (accepted < piece.size()) break;  // the send buffer is full; on_writable goes on
-  }
+  const std::uint64_t sent = give(connection, connection.context(), plan_.stream_bytes);
   connection.set_context(sent);
   if (sent == plan_.stream_bytes) (void)connection.close();
 }
 
 std::size_t EmbeddedServer::on_data(Connection connection, Bytes data) {
-  const std::size_t taken = plan_.mode == Mode::request ? answer(connection, data) : data.size();
+  const std::size_t taken = answers() ? answer(connection, data) : data.size();
   tally_.bytes_received += taken;
   return taken;
 }
@@ -71,20 +64,16 @@ std::size_t EmbeddedServer::answer(Connection connection, Bytes data) {
 
 // True when the whole response is with the stack.
 bool EmbeddedServer::pay(Connection connection, std::uint64_t& owed) {
-  while (owed != 0) {
-    const Bytes piece = payload_.at(plan_.response_size - owed, owed);
-    const std::size_t accepted = connection.send(piece).value_or(0);
-    owed -= accepted;
-    tally_.bytes_sent += accepted;
-    if (accepted < piece.size()) return false;
-  }
+  const std::uint64_t size = plan_.response_size;
+  owed = size - give(connection, size - owed, size);
+  if (owed != 0) return false;
   ++tally_.responses;
   return true;
 }
 
 void EmbeddedServer::on_writable(Connection connection) {
   if (streams()) return stream(connection);
-  if (plan_.mode != Mode::request) return;
+  if (!answers()) return;
   const std::uint64_t context = connection.context();
   std::uint64_t owed = context & kOwedMask;
   if (owed == 0) return;
@@ -100,7 +89,7 @@ void EmbeddedServer::on_writable(Connection connection) {
 
 void EmbeddedServer::on_peer_finished(Connection connection) {
   const std::uint64_t context = connection.context();
-  if (plan_.mode == Mode::request && (context & kOwedMask) != 0) {
+  if (answers() && (context & kOwedMask) != 0) {
     connection.set_context(context | kPeerFinished);  // on_writable pays the rest, then closes
   } else if (streams() && plan_.stream_bytes != kEndless && context < plan_.stream_bytes) {
     return;  // on_writable sends the rest, then closes

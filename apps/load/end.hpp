@@ -8,18 +8,35 @@
 
 #include "apps/load/histogram.hpp"
 #include "apps/load/tally.hpp"
+#include "apps/stream/payload.hpp"
 #include "apps/stream/transfer.hpp"
 #include "handfast/runtime.hpp"
 
 namespace handfast::load {
 
-// Where a client worker is in its work; servers stay in `opening`. Hold and stream use `keeping`.
-enum class Phase : std::uint8_t { opening, keeping, closing, finished };
+// Where a client worker is in its work; servers stay in `opening`. Hold, stream and exchange use
+// `keeping`; exchange and --held open what they need in `preparing`, and --held closes it in
+// `parting`.
+enum class Phase : std::uint8_t { preparing, opening, keeping, closing, parting, finished };
+
+// The time of the measured work alone. Zero where it is all that a run does.
+struct Window {
+  Instant begin;
+  Instant end;
+};
 
 class End : public Application {
  public:
-  const Tally& tally() const { return tally_; }
+  // All of it; and the connections of --held alone.
+  Tally tally() const {
+    Tally all = tally_;
+    all += held_tally_;
+    return all;
+  }
+  const Tally& held_tally() const { return held_tally_; }
   const Histogram& handshake() const { return handshake_; }
+  const Histogram& round_trip() const { return round_trip_; }
+  const Window& window() const { return window_; }
   // Of downloads, and of the streams that have a length; those without end are only counted.
   virtual std::vector<apps::TransferRecord> transfers() const { return {}; }
   // From any thread.
@@ -28,10 +45,27 @@ class End : public Application {
  protected:
   void enter(Phase phase) { phase_.store(phase, std::memory_order_relaxed); }
 
+  // Sends the payload's bytes from `from` to `to`, as many as the send buffer takes, and returns
+  // where it stopped; on_writable goes on from there.
+  std::uint64_t give(Connection connection, std::uint64_t from, std::uint64_t to) {
+    while (from < to) {
+      const Bytes piece = payload_.at(from, to - from);
+      const std::size_t accepted = connection.send(piece).value_or(0);
+      from += accepted;
+      tally_.bytes_sent += accepted;
+      if (accepted < piece.size()) break;
+    }
+    return from;
+  }
+
   Tally tally_;
-  Histogram handshake_;  // ns from the time an opening was meant for to ESTABLISHED
+  Tally held_tally_;
+  Histogram handshake_;   // ns from the time an opening was meant for to ESTABLISHED
+  Histogram round_trip_;  // ns from a request to its whole answer
+  Window window_;
 
  private:
+  const apps::Payload payload_;
   std::atomic<Phase> phase_{Phase::opening};
 };
 

@@ -38,10 +38,8 @@ void Fetcher::stop() {
 }
 
 void Fetcher::on_open(Connection connection) {
-  const auto meant_for = static_cast<std::int64_t>(connection.context());
   const Instant now = connection.worker().now();
-  const Duration took = now - Instant::from_ns(meant_for);
-  handshake_.record(static_cast<std::uint64_t>(std::max<std::int64_t>(took.count(), 0)));
+  handshake_.record(ns_since_meant_for(connection));
   ++tally_.established;
   connection.set_context(kOpened | downloads_.size());
   downloads_.push_back({.connection = connection, .transfer = apps::Transfer(now, true)});

@@ -98,7 +98,7 @@ Json side_json(const Side& side) {
   return json;
 }
 
-Json handshake_json(const Histogram& times) {
+Json times_json(const Histogram& times) {
   return {{"count", times.count()},
           {"min_ns", times.min()},
           {"mean_ns", times.mean()},
@@ -126,18 +126,41 @@ Json bottleneck_json(const Work& work) {
           {"server", work.server ? work_json(*work.server) : Json(nullptr)}};
 }
 
+Json kept_json(const KeptResult& kept) {
+  return {{"connections", kept.connections},
+          {"open_time_seconds", seconds(kept.open_time)},
+          {"open_per_second", per_second(kept.connections, kept.open_time)}};
+}
+
+Json memory_json(const MemoryUse& memory) {
+  const auto footprint = [](const Footprint& one) -> Json {
+    return {{"resident_bytes", one.resident},
+            {"huge_page_bytes", one.huge_pages},
+            {"anonymous_huge_bytes_of_resident", one.anon_huge}};
+  };
+  return {{"bytes_per_connection_program", memory.program_bytes_each()},
+          {"bytes_per_connection_kernel", memory.kernel_bytes_each()},
+          {"connection_ends", memory.records},
+          {"table_bytes", memory.table_bytes},
+          {"list_bytes_per_connection", memory.list_bytes_each},
+          {"before", footprint(memory.before)},
+          {"after", footprint(memory.after)}};
+}
+
 }  // namespace
 
 Json to_json(const Report& report) {
-  const Tally& tally = report.books.client.tally;
+  const bool exchanges = report.options.mode == Mode::exchange;
   Json json;
   json["options"] = options_json(report.options);
   json["run_time_seconds"] = seconds(report.run_time);
   json["interrupted"] = report.interrupted;
   json["drained"] = report.drained;
-  json["connections_per_second"] = per_second(tally.completed, report.run_time);
+  json["connections_per_second"] = report.connections_per_second();
+  if (exchanges) json["requests_per_second"] = report.requests_per_second();
+  if (exchanges) json["latency"] = times_json(report.round_trip);
   json["frames_per_connection"] = frames_per_connection(report.books.client);
-  json["handshake"] = handshake_json(report.handshake);
+  json["handshake"] = times_json(report.handshake);
   json["bottleneck"] = bottleneck_json(report.work);
   json["stages"] = stages_json(report.books);
   json["client"] = side_json(report.books.client);
@@ -151,15 +174,16 @@ Json to_json(const Report& report) {
         {"sent_bits_per_second", per_second(stream.bytes_sent, stream.time) * 8},
         {"received_bits_per_second", per_second(stream.bytes_received, stream.time) * 8}};
   }
-  if (report.hold) {
-    json["hold"] = {{"connections", report.hold->held},
-                    {"open_time_seconds", seconds(report.hold->open_time)},
-                    {"memory_bytes", report.hold->memory_bytes}};
+  if (report.kept) {
+    json[report.options.held ? "held" : exchanges ? "exchange" : "hold"] = kept_json(*report.kept);
+    if (report.options.mode == Mode::hold) json["memory"] = memory_json(report.kept->memory);
   }
   if (report.options.bytes || report.options.mode == Mode::fetch) {
     json["transfers"] = Json::array();
     for (const auto& transfer : report.transfers) json["transfers"].push_back(to_json(transfer));
   }
+  const std::string shortfall = report.shortfall();
+  json["shortfall"] = shortfall.empty() ? Json(nullptr) : Json(shortfall);
   json["books_agree"] = report.disagreements.empty();
   json["disagreements"] = report.disagreements;
   json["went_well"] = report.went_well();

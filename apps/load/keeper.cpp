@@ -1,39 +1,31 @@
 #include "apps/load/keeper.hpp"
 
-#include <algorithm>
-
 namespace handfast::load {
-namespace {
 
-constexpr std::size_t kClosesPerPoll = 64;
-
-}  // namespace
-
-// The list is written once here, so that its pages do not count as the connections' memory.
-Keeper::Keeper(const ClientPlan& plan)
-    : plan_(plan), opener_(plan_, tally_), held_(static_cast<std::size_t>(plan.connections)) {
-  held_.clear();
-  if (plan_.mode == Mode::stream) transfers_.reserve(held_.capacity());
+Keeper::Keeper(const ClientPlan& plan) : plan_(plan), group_(plan_, tally_) {
+  if (plan_.mode == Mode::stream) transfers_.reserve(static_cast<std::size_t>(plan_.connections));
 }
 
 void Keeper::on_poll(Worker& worker) {
   const Instant now = worker.now();
   if (!started_) {
     started_ = true;
-    opener_.start(now);
+    group_.start(now);
     if (has_length() && plan_.duration) open_until_ = now + *plan_.duration;
   }
   switch (phase()) {
+    case Phase::preparing:
     case Phase::opening:
       open_more(worker);
       break;
     case Phase::keeping:
       if (!keep_until_) keep_until_ = plan_.duration ? now + *plan_.duration : Instant::never();
-      if (now >= *keep_until_ || alive_ == 0) begin_closing();
+      if (now >= *keep_until_ || group_.alive() == 0) begin_closing();
       break;
     case Phase::closing:
-      close_some();
-      if (closed_up_to_ == held_.size() && alive_ == 0) enter(Phase::finished);
+    case Phase::parting:
+      group_.close_some(has_length() ? Closing::rst : plan_.closing);
+      if (group_.is_over()) enter(Phase::finished);
       break;
     case Phase::finished:
       break;
@@ -42,17 +34,19 @@ void Keeper::on_poll(Worker& worker) {
 
 void Keeper::open_more(Worker& worker) {
   if (worker.now() >= open_until_) {  // nobody answers; what is still opening ends with the run
-    opener_.stop();
+    group_.stop_opening();
     begin_closing();
-  } else if (!opener_.is_done()) {
-    opener_.poll(worker, *this, opening_);
-  } else if (opening_ == 0) {
+  } else if (!group_.is_settled()) {
+    group_.open_more(worker, *this);
+  } else if (group_.is_complete() || plan_.mode == Mode::stream) {
     enter(Phase::keeping);
+  } else {
+    begin_closing();
   }
 }
 
 void Keeper::on_drain(Worker&) {
-  opener_.stop();
+  group_.stop_opening();
   if (phase() == Phase::opening || phase() == Phase::keeping) begin_closing();
 }
 
@@ -60,27 +54,8 @@ void Keeper::begin_closing() {
   enter(Phase::closing);
 }
 
-void Keeper::close_some() {
-  const std::size_t end = std::min(closed_up_to_ + kClosesPerPoll, held_.size());
-  for (; closed_up_to_ < end; ++closed_up_to_) {
-    Connection connection = held_[closed_up_to_];  // one that has ended says so and is left alone
-    if (plan_.closing == Closing::rst || has_length()) {
-      (void)connection.abort();
-    } else {
-      (void)connection.close();
-    }
-  }
-}
-
 void Keeper::on_open(Connection connection) {
-  const auto meant_for = static_cast<std::int64_t>(connection.context());
-  const Duration took = connection.worker().now() - Instant::from_ns(meant_for);
-  handshake_.record(static_cast<std::uint64_t>(std::max<std::int64_t>(took.count(), 0)));
-  ++tally_.established;
-  --opening_;
-  ++alive_;
-  connection.set_context(kOpened | held_.size());
-  held_.push_back(connection);
+  handshake_.record(group_.join(connection));
   if (plan_.mode == Mode::stream) {
     transfers_.emplace_back(connection.worker().now(), has_length() && receives());
   }
@@ -90,14 +65,8 @@ void Keeper::on_open(Connection connection) {
 void Keeper::stream(Connection connection) {
   if (!sends() || phase() >= Phase::closing) return;
   std::uint64_t& sent = transfer_of(connection)->bytes_sent;
-  while (sent < plan_.stream_bytes) {
-    const Bytes piece = payload_.at(sent, plan_.stream_bytes - sent);
-    const std::size_t accepted = connection.send(piece).value_or(0);
-    sent += accepted;
-    tally_.bytes_sent += accepted;
-    if (accepted < piece.size()) return;  // the send buffer is full; on_writable goes on
-  }
-  (void)connection.close();
+  sent = give(connection, sent, plan_.stream_bytes);
+  if (sent == plan_.stream_bytes) (void)connection.close();
 }
 
 apps::Transfer* Keeper::transfer_of(Connection connection) {
@@ -135,14 +104,8 @@ std::vector<apps::TransferRecord> Keeper::transfers() const {
 }
 
 void Keeper::on_closed(Connection connection, CloseReason reason) {
-  const CloseReason wanted =
-      plan_.closing == Closing::rst && !has_length() ? CloseReason::aborted : CloseReason::finished;
-  if ((connection.context() & kOpened) == 0) {
-    --opening_;
-    ++tally_.failed_to_open[place(reason)];
-    return;
-  }
-  --alive_;
+  if (!group_.leave(connection, reason)) return;
+  const CloseReason wanted = own_end_of(has_length() ? Closing::fin : plan_.closing);
   apps::Transfer* const transfer = transfer_of(connection);
   if (transfer != nullptr) transfer->end(connection.worker().now(), reason);
   const bool in_time = has_length() ? is_whole(*transfer) : phase() >= Phase::closing;

@@ -2,15 +2,14 @@
 // for a time, streaming or idle, then closes them all. A stream with a length ends by itself when
 // both sides have sent theirs; what is left of it when the time is up is reset.
 //
-//   context = kOpened | where in `held_` it stands
+//   context = kOpened | where in the group it stands
 #pragma once
 
 #include <optional>
 #include <vector>
 
 #include "apps/load/end.hpp"
-#include "apps/load/opener.hpp"
-#include "apps/stream/payload.hpp"
+#include "apps/load/group.hpp"
 
 namespace handfast::load {
 
@@ -19,7 +18,7 @@ class Keeper final : public End {
   explicit Keeper(const ClientPlan& plan);
 
   void on_poll(Worker& worker) override;
-  Instant next_poll() const override { return opener_.next_poll(); }
+  Instant next_poll() const override { return group_.next_poll(); }
   void on_drain(Worker& worker) override;
 
   void on_open(Connection connection);
@@ -38,17 +37,11 @@ class Keeper final : public End {
   apps::Transfer* transfer_of(Connection connection);
   void stream(Connection connection);
   void open_more(Worker& worker);
-  void close_some();
   void begin_closing();
 
   const ClientPlan plan_;
-  Opener opener_;
-  const apps::Payload payload_;
-  std::vector<Connection> held_;           // all that were opened, ended ones included
-  std::vector<apps::Transfer> transfers_;  // of a stream, beside `held_`
-  std::uint64_t opening_ = 0;              // handshakes in flight
-  std::uint64_t alive_ = 0;                // opened and not yet ended
-  std::size_t closed_up_to_ = 0;           // of `held_`, while closing
+  Group group_;
+  std::vector<apps::Transfer> transfers_;  // of a stream, beside the group
   Instant open_until_ = Instant::never();
   std::optional<Instant> keep_until_;
   bool started_ = false;

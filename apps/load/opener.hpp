@@ -3,6 +3,7 @@
 // records kept for 2MSL leave no room, it waits.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "apps/load/pace.hpp"
@@ -16,6 +17,13 @@ namespace handfast::load {
 // Before on_open a connection's context is the time it was meant to be opened; afterwards it has
 // this bit, and the rest is the handler's.
 inline constexpr std::uint64_t kOpened = std::uint64_t{1} << 63;
+
+// In on_open: how long the handshake took, in ns.
+inline std::uint64_t ns_since_meant_for(Connection connection) {
+  const auto meant_for = static_cast<std::int64_t>(connection.context());
+  const Duration took = connection.worker().now() - Instant::from_ns(meant_for);
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(took.count(), 0));
+}
 
 inline constexpr int kOpensPerPoll = 32;
 

@@ -14,8 +14,8 @@
 namespace handfast::load {
 namespace {
 
-constexpr std::array<std::string_view, 5> kModes = {"connect", "request", "stream", "hold",
-                                                    "fetch"};
+constexpr std::array<std::string_view, 6> kModes = {"connect", "request", "stream",
+                                                    "hold",    "fetch",   "exchange"};
 constexpr std::array<std::string_view, 2> kClosings = {"fin", "rst"};
 constexpr std::array<std::string_view, 3> kDirections = {"send", "receive", "both"};
 
@@ -57,16 +57,28 @@ void add_work_options(CLI::App& app, Options& options) {
       app, "mode", options.mode, one_of<Mode>(kModes),
       "connect: handshake, then close (default); request: one request and response "
       "in between; stream: bulk data for a time; hold: open many and keep them; fetch: "
-      "download a page over HTTP",
+      "download a page over HTTP; exchange: open many, then request and response without end on "
+      "each",
       "MODE");
   apps::add_parsed(app, "--rate", options.rate, apps::parse_rate,
                    "connections to open a second (50k, 1.5M); default: as fast as it goes", "N");
-  apps::add_parsed(app, "--concurrency", options.concurrency, count_up_to(kConcurrencyMax),
-                   "connections in flight at once; default: 512, stream and fetch: 1", "N");
-  apps::add_parsed(app, "--duration", options.duration, apps::parse_duration,
-                   "how long to open, to stream or to hold (10s, 500ms, 2m); default: 10s", "TIME");
+  apps::add_parsed(
+      app, "--concurrency", options.concurrency, count_up_to(kConcurrencyMax),
+      "connections in flight at once, hold and exchange: handshakes; default: 512, stream "
+      "and fetch: 1",
+      "N");
+  apps::add_parsed(
+      app, "--duration", options.duration, apps::parse_duration,
+      "how long to open, to stream, to hold or to exchange (10s, 500ms, 2m); default: 10s", "TIME");
   apps::add_parsed(app, "--connections", options.connections, apps::parse_count,
-                   "stop after so many; hold: how many to open (default 100k)", "N");
+                   "stop after so many; hold, exchange: how many to open (default 100k, 256)", "N");
+  apps::add_parsed(app, "--held", options.held, apps::parse_count,
+                   "connect, request: open so many first, and keep them open and idle meanwhile",
+                   "N");
+  apps::add_parsed(app, "--in-flight", options.in_flight, count_up_to(kConcurrencyMax),
+                   "exchange: requests on the way at once, over all connections, which take turns; "
+                   "default: one on each, 10240 at most",
+                   "N");
   apps::add_parsed(app, "--request-size", options.request_size, apps::parse_size,
                    "bytes of a request; default: 64", "SIZE");
   apps::add_parsed(app, "--response-size", options.response_size, apps::parse_size,
@@ -139,28 +151,49 @@ unsigned longest_prefix(bool v4, double addresses) {
   return needed >= bits ? 0 : bits - static_cast<unsigned>(needed);
 }
 
+double ports_of(const Prefix& source) {
+  return static_cast<double>(source.size()) * static_cast<double>(kPortsPerAddress);
+}
+
+// The rest of a refusal: what would be right.
+std::string range_for(const Prefix& source, double connections) {
+  const double addresses = std::ceil(connections / static_cast<double>(kPortsPerAddress));
+  return fmt::format("give at least a /{}", longest_prefix(source.network.is_v4(), addresses));
+}
+
+// Every connection that is open has a source port of its own.
+std::expected<void, std::string> check_sources_of_kept(const Options& options) {
+  const Prefix source = options.source_range();
+  const std::uint64_t needed = options.kept() + (options.held ? 1 : 0);
+  if (static_cast<double>(needed) <= ports_of(source)) return {};
+  return wrong(fmt::format(
+      "--source {} is too small: {} connections open at once need as many source ports{} and it "
+      "has {}; {}",
+      source.to_string(), apps::grouped(options.kept()), options.held ? ", and some to spare," : "",
+      apps::grouped(static_cast<std::uint64_t>(ports_of(source))),
+      range_for(source, static_cast<double>(needed))));
+}
+
 // Every source port is out of use for 2MSL after its close. A run at a set rate must not run dry.
 std::expected<void, std::string> check_source_size(const Options& options) {
-  if (!options.rate || options.mode == Mode::stream || options.closing == Closing::rst) return {};
+  if (auto ok = check_sources_of_kept(options); !ok) return ok;
+  const bool churns = options.mode == Mode::connect || options.mode == Mode::request;
+  if (!options.rate || !(churns || options.mode == Mode::fetch)) return {};
+  if (options.closing == Closing::rst) return {};
   const Duration kept = 2 * options.msl;
   const auto seconds = [](Duration time) { return std::chrono::duration<double>(time).count(); };
   double needed = *options.rate * seconds(kept);
-  if (options.mode != Mode::hold && options.duration) {
-    needed = std::min(needed, *options.rate * seconds(*options.duration));
-  }
+  if (options.duration) needed = std::min(needed, *options.rate * seconds(*options.duration));
   if (options.connections) needed = std::min(needed, static_cast<double>(*options.connections));
-  if (options.mode == Mode::hold) needed = static_cast<double>(options.connections.value_or(0));
+  needed += static_cast<double>(options.kept());
   const Prefix source = options.source_range();
-  const double room = static_cast<double>(source.size()) * static_cast<double>(kPortsPerAddress);
-  if (needed <= room) return {};
-  const double addresses = std::ceil(needed / static_cast<double>(kPortsPerAddress));
+  if (needed <= ports_of(source)) return {};
   return wrong(fmt::format(
       "--source {} is too small: {} connections/s need {} source ports while 2MSL ({}) lasts and "
-      "it has {}; give at least a /{}, or a lower --rate or --msl",
+      "it has {}; {}, or a lower --rate or --msl",
       source.to_string(), apps::scaled(*options.rate),
       apps::grouped(static_cast<std::uint64_t>(needed)), apps::readable(kept),
-      apps::grouped(static_cast<std::uint64_t>(room)),
-      longest_prefix(source.network.is_v4(), addresses)));
+      apps::grouped(static_cast<std::uint64_t>(ports_of(source))), range_for(source, needed)));
 }
 
 std::expected<void, std::string> check_addressing(const Options& options) {
@@ -220,9 +253,30 @@ std::expected<void, std::string> check_mode(const Options& options) {
   if (options.mode == Mode::fetch && !options.path.starts_with('/')) {
     return wrong(fmt::format("--path '{}' is no path; it begins with /", options.path));
   }
-  if (options.mode == Mode::hold && options.connections.value_or(0) > kHoldMax) {
-    return wrong(fmt::format("--connections {} is too many to hold; at most {}",
-                             *options.connections, kHoldMax));
+  return {};
+}
+
+std::expected<void, std::string> check_kept(const Options& options) {
+  const bool churns = options.mode == Mode::connect || options.mode == Mode::request;
+  if (options.held && !churns) {
+    return wrong(fmt::format("--held means nothing to {}; it is for connect and request",
+                             to_string(options.mode)));
+  }
+  if (options.kept() > kHoldMax) {
+    return wrong(fmt::format("{} {} is too many to keep open; at most {}",
+                             options.held ? "--held" : "--connections", options.kept(), kHoldMax));
+  }
+  if (options.in_flight && options.mode != Mode::exchange) {
+    return wrong(fmt::format("--in-flight means nothing to {}; it is for exchange",
+                             to_string(options.mode)));
+  }
+  if (options.mode != Mode::exchange) return {};
+  for (const auto& [name, size] : {std::pair{"--request-size", options.request_size},
+                                   std::pair{"--response-size", options.response_size}}) {
+    if (size > kExchangeSizeMax) {
+      return wrong(fmt::format("{} {} is too large to exchange; at most {} bytes", name, size,
+                               kExchangeSizeMax));
+    }
   }
   return {};
 }
@@ -236,10 +290,16 @@ std::expected<void, std::string> check_numbers(const Options& options) {
     return wrong(fmt::format("--workers {} is more than there are connections; give fewer workers",
                              options.workers));
   }
-  if (options.mode == Mode::hold && options.max_time_wait &&
-      *options.max_time_wait < *options.connections) {
+  if (options.held.value_or(options.workers) < options.workers ||
+      options.in_flight.value_or(options.workers) < options.workers) {
+    return wrong(fmt::format("--workers {} is more than --{} {}; give fewer workers",
+                             options.workers, options.held ? "held" : "in-flight",
+                             options.held ? *options.held : *options.in_flight));
+  }
+  const std::uint64_t needed = options.kept() + (options.held ? 1 : 0);
+  if (options.max_time_wait && *options.max_time_wait < needed) {
     return wrong(fmt::format("--max-time-wait {} has no room for the {} connections to be held",
-                             *options.max_time_wait, *options.connections));
+                             *options.max_time_wait, options.kept()));
   }
   return {};
 }
@@ -253,10 +313,14 @@ std::expected<Options, std::string> complete(Options options, const Addressing& 
     return wrong("--gateway needs a --port; the embedded server is on the same link");
   }
   if (options.mode == Mode::hold && !options.connections) options.connections = 100'000;
+  if (options.mode == Mode::exchange && !options.connections) {
+    options.connections = std::max(256U, options.workers);
+  }
   if (options.mode == Mode::fetch && !options.connections) {
     options.connections = options.concurrency.value_or(1);
   }
-  const bool ends_by_itself = options.mode != Mode::hold && (options.connections || options.bytes);
+  const bool keeps = options.mode == Mode::hold || options.mode == Mode::exchange;
+  const bool ends_by_itself = !keeps && (options.connections || options.bytes);
   if (!options.duration && !ends_by_itself) {
     options.duration = std::chrono::seconds(10);
   }
@@ -279,6 +343,11 @@ std::string_view to_string(Direction direction) {
   return kDirections[static_cast<std::size_t>(direction)];
 }
 
+std::uint64_t Options::kept() const {
+  const bool keeps_all = mode == Mode::hold || mode == Mode::exchange;
+  return keeps_all ? connections.value_or(0) : held.value_or(0);
+}
+
 Prefix Options::source_range() const {
   if (source) return *source;
   if (embedded()) return {Address::v4(0xc6120000), 16};  // 198.18.0.0/16
@@ -287,6 +356,7 @@ Prefix Options::source_range() const {
 
 std::expected<void, std::string> check_options(const Options& options) {
   if (auto ok = check_mode(options); !ok) return ok;
+  if (auto ok = check_kept(options); !ok) return ok;
   if (auto ok = check_numbers(options); !ok) return ok;
   if (auto ok = check_addressing(options); !ok) return ok;
   if (auto ok = check_source_size(options); !ok) return ok;

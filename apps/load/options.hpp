@@ -18,7 +18,7 @@
 
 namespace handfast::load {
 
-enum class Mode : std::uint8_t { connect, request, stream, hold, fetch };
+enum class Mode : std::uint8_t { connect, request, stream, hold, fetch, exchange };
 enum class Closing : std::uint8_t { fin, rst };
 enum class Direction : std::uint8_t { send, receive, both };
 
@@ -29,12 +29,17 @@ std::string_view to_string(Direction direction);
 // Source ports of each address that active opens use: StackConfig's first_port to last_port.
 inline constexpr std::uint64_t kPortsPerAddress = 64'512;
 
+// A request or an answer of `exchange` is no longer.
+inline constexpr std::uint32_t kExchangeSizeMax = 32'767;
+
 struct Options {
   Mode mode = Mode::connect;
   std::optional<double> rate;                // connections a second; none: as fast as it goes
   std::optional<std::uint32_t> concurrency;  // in flight at once; none: the mode's default
   std::optional<Duration> duration;
   std::optional<std::uint64_t> connections;  // stop after so many
+  std::optional<std::uint64_t> held;         // open and idle beside the others
+  std::optional<std::uint32_t> in_flight;    // requests of `exchange` at once; none: a default
   std::optional<std::uint64_t> bytes;        // each stream's; none: until the time is up
   std::string path = "/";                    // of the page to fetch
   std::uint32_t request_size = 64;           // bytes
@@ -64,6 +69,8 @@ struct Options {
   std::vector<std::string> eal;
 
   bool embedded() const { return port.empty(); }
+  // Connections that are all opened before the rest of the run, and kept.
+  std::uint64_t kept() const;
   // The range connections come from.
   Prefix source_range() const;
 };

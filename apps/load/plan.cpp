@@ -1,8 +1,12 @@
 #include "apps/load/plan.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <fstream>
 #include <string>
+
+#include "apps/options/readable.hpp"
 
 namespace handfast::load {
 namespace {
@@ -15,6 +19,9 @@ constexpr std::uint64_t kTimeWaitMin = 65'536;
 constexpr std::uint64_t kTimeWaitMax = 500'000'000;
 constexpr double kFastestRate = 5e6;  // connections/s, where no rate is given
 constexpr std::uint32_t kSpareRecords = 4'096;
+constexpr std::uint32_t kRequestsAtOnce = 10'240;
+// A record with its share of the tables, and the TIME-WAIT that follows it.
+constexpr std::uint64_t kKeptBytes = 340;
 
 double seconds(Duration time) {
   return std::chrono::duration<double>(time).count();
@@ -26,28 +33,41 @@ std::uint32_t concurrency_of(const Options& options) {
   return options.rate ? kConcurrencyAtRate : kConcurrencyDefault;
 }
 
-// Connections that are open at the same time, at most, over all workers.
-std::uint64_t open_at_once(const Options& options) {
-  const std::uint64_t concurrency = concurrency_of(options);
-  return options.mode == Mode::hold ? *options.connections : concurrency;
+// Handshakes of the connections that are opened first and kept.
+std::uint32_t held_concurrency_of(const Options& options) {
+  return options.concurrency.value_or(kConcurrencyDefault);
+}
+
+// Connections beside the kept ones that are open at the same time, at most, over all workers.
+std::uint64_t in_passing(const Options& options) {
+  return std::max(concurrency_of(options), held_concurrency_of(options));
+}
+
+// Each occupies a packet until it is acknowledged, and another while it is in a queue on its way.
+std::uint32_t requests_at_once(const Options& options) {
+  if (options.mode != Mode::exchange) return 0;
+  return static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(options.in_flight.value_or(kRequestsAtOnce), *options.connections));
 }
 
 // Room for every close whose 2MSL falls into the run, as far as an eighth of the memory goes.
 std::uint64_t time_wait_room(const Options& options, std::uint64_t memory_available) {
   if (options.max_time_wait) return *options.max_time_wait;
   double time = seconds(2 * options.msl);
-  if (options.duration && options.mode != Mode::hold) {
-    time = std::min(time, seconds(*options.duration));
-  }
+  if (options.duration) time = std::min(time, seconds(*options.duration));
   double closes = options.rate.value_or(kFastestRate) * time;
   if (options.connections) closes = std::min(closes, static_cast<double>(*options.connections));
+  const bool keeps_all = options.mode == Mode::hold || options.mode == Mode::exchange;
+  if (keeps_all) closes = 0;
   const std::uint64_t wanted =
-      static_cast<std::uint64_t>(closes) + open_at_once(options) + kTimeWaitMin;
+      static_cast<std::uint64_t>(closes) + in_passing(options) + kTimeWaitMin;
   const std::uint64_t memory = memory_available / 8 / kTimeWaitBytes;
-  return std::min(std::max(std::min(wanted, memory), kTimeWaitMin), kTimeWaitMax);
+  // Each of the kept ones ends as one, and takes no more memory than it had.
+  return std::min(options.kept() + std::max(std::min(wanted, memory), kTimeWaitMin), kTimeWaitMax);
 }
 
-// The size of a record table that holds `open` connections with some to spare.
+// The size of a record table for so many in passing, with some to spare. The kept ones are added
+// to it without, for the flow table takes memory for every place.
 std::uint32_t records_for(std::uint64_t open) {
   return static_cast<std::uint32_t>(open + open / 4 + kSpareRecords);
 }
@@ -65,7 +85,6 @@ StackConfig both_sides(const Options& options) {
 
 StackConfig client_stack(const Options& options, std::uint64_t time_wait_per_worker) {
   StackConfig stack = both_sides(options);
-  const std::uint64_t open = open_at_once(options);
   stack.interface.addresses = {options.address};
   const Prefix source = options.source_range();
   if (source.size() > 1 || source.network != options.address.network) {
@@ -73,7 +92,8 @@ StackConfig client_stack(const Options& options, std::uint64_t time_wait_per_wor
   }
   (options.address.network.is_v4() ? stack.interface.gateway : stack.interface.gateway6) =
       options.gateway;
-  stack.max_connections = records_for(open);
+  stack.max_connections =
+      static_cast<std::uint32_t>(options.kept()) + records_for(in_passing(options));
   stack.max_half_open = kSpareRecords;
   stack.max_time_wait = static_cast<std::uint32_t>(time_wait_per_worker) + kSpareTimeWait;
   stack.seed = options.seed;
@@ -84,13 +104,13 @@ StackConfig client_stack(const Options& options, std::uint64_t time_wait_per_wor
 // ACK while the next one already opens.
 StackConfig server_stack(const Options& options) {
   StackConfig stack = both_sides(options);
-  const std::uint64_t open = open_at_once(options);
+  const std::uint64_t open = in_passing(options);
   stack.interface.addresses = {Prefix{options.server.address, options.address.length}};
   const Prefix source = options.source_range();
   if (!options.address.contains(source.network)) {
     stack.interface.routes = {Route{source, options.address.network}};
   }
-  stack.max_connections = records_for(2 * open);
+  stack.max_connections = static_cast<std::uint32_t>(options.kept()) + records_for(2 * open);
   stack.max_half_open = records_for(2 * open);
   stack.max_time_wait = static_cast<std::uint32_t>(std::max<std::uint64_t>(2 * open, kTimeWaitMin));
   if (options.seed) stack.seed = *options.seed + 1;
@@ -105,6 +125,7 @@ RuntimeConfig runtime_config(const Options& options, std::uint64_t time_wait_per
   config.huge_pages = options.huge_pages;
   config.idle = options.idle;
   config.pcap_file = options.pcap_file;
+  config.packets_per_worker += 2 * requests_at_once(options);
   PortConfig client{options.port, client_stack(options, time_wait_per_worker), options.workers};
   if (config.embedded) {
     config.ports.push_back(PortConfig{"", server_stack(options), options.workers});
@@ -139,6 +160,9 @@ Plan make_plan(const Options& options, std::uint64_t memory_available) {
                            .rate = options.rate.value_or(0),
                            .concurrency = concurrency_of(options),
                            .connections = opens,
+                           .held = options.held.value_or(0),
+                           .held_concurrency = held_concurrency_of(options),
+                           .in_flight = options.in_flight.value_or(kRequestsAtOnce),
                            .duration = options.duration,
                            .stream_bytes = options.bytes.value_or(kEndless),
                            .path = options.path,
@@ -158,12 +182,29 @@ Plan make_plan(const Options& options, std::uint64_t memory_available) {
 ClientPlan Plan::client_of(unsigned client_worker) const {
   ClientPlan mine = client;
   mine.rate = client.rate / client_workers;
-  mine.concurrency =
-      static_cast<std::uint32_t>(share(client.concurrency, client_workers, client_worker));
-  mine.concurrency = std::max(mine.concurrency, 1U);
+  const auto at_once = [&](std::uint32_t all) {
+    return static_cast<std::uint32_t>(
+        std::max<std::uint64_t>(share(all, client_workers, client_worker), 1));
+  };
+  mine.concurrency = at_once(client.concurrency);
+  mine.held_concurrency = at_once(client.held_concurrency);
+  mine.in_flight = at_once(client.in_flight);
   mine.connections = share(client.connections, client_workers, client_worker);
+  mine.held = share(client.held, client_workers, client_worker);
   mine.first_source = client.source.size() / client_workers * client_worker;
   return mine;
+}
+
+std::expected<void, std::string> check_memory(const Options& options,
+                                              std::uint64_t memory_available) {
+  const std::uint64_t ends = options.embedded() ? 2 : 1;
+  const std::uint64_t needed = options.kept() * ends * kKeptBytes;
+  if (needed <= memory_available) return {};
+  return std::unexpected(fmt::format(
+      "{} connections kept open need about {} of memory{}, and {} are available; give fewer",
+      apps::grouped(options.kept()), apps::readable_bytes(static_cast<double>(needed)),
+      ends == 2 ? " for both ends" : "",
+      apps::readable_bytes(static_cast<double>(memory_available))));
 }
 
 std::uint64_t memory_available() {

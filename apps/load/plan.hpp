@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <limits>
 #include <optional>
 #include <string>
@@ -30,8 +31,11 @@ struct ClientPlan {
   Prefix on_link;                  // the interface's own network
   std::uint64_t first_source = 0;  // where in `source` this worker begins
   double rate = 0;                 // connections a second; 0: as fast as it goes
-  std::uint32_t concurrency = 0;   // in flight; hold: handshakes in flight
+  std::uint32_t concurrency = 0;   // in flight; hold, exchange: handshakes in flight
   std::uint64_t connections = 0;   // 0: no limit
+  std::uint64_t held = 0;          // opened first and kept
+  std::uint32_t held_concurrency = 0;
+  std::uint32_t in_flight = 0;  // requests of exchange
   std::optional<Duration> duration;
   std::uint64_t stream_bytes = kEndless;
   std::string path;  // of the page to fetch
@@ -63,6 +67,10 @@ struct Plan {
 
 // `memory_available` in bytes bounds the room for TIME-WAIT.
 Plan make_plan(const Options& options, std::uint64_t memory_available);
+
+// Whether the connections that are to be kept find room in so many bytes.
+std::expected<void, std::string> check_memory(const Options& options,
+                                              std::uint64_t memory_available);
 
 // MemAvailable of /proc/meminfo in bytes; 1 GiB when it cannot be read.
 std::uint64_t memory_available();

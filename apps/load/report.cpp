@@ -71,8 +71,12 @@ void write_connections(Out out, const Report& report) {
   write_reasons(out, "not attempted", tally.open_errors, error);
   if (report.books.client.open != 0) row(out, "still open", grouped(report.books.client.open));
   if (report.options.mode == Mode::connect || report.options.mode == Mode::request) {
-    row(out, "rate", scaled(per_second(tally.completed, report.run_time)) + "/s",
-        "opened and closed");
+    row(out, "rate", scaled(report.connections_per_second()) + "/s",
+        report.options.held ? "opened and closed beside those held" : "opened and closed");
+  }
+  if (report.options.mode == Mode::exchange) {
+    row(out, "requests", scaled(report.requests_per_second()) + "/s",
+        fmt::format("{} in {}", grouped(report.round_trip.count()), readable(report.run_time)));
   }
   if (tally.room_wait_ns != 0) {
     row(out, "waited", readable(from_ns(tally.room_wait_ns)), "for TIME-WAIT records to end");
@@ -99,24 +103,26 @@ void write_special(Out out, const Report& report) {
         bit_rate(bytes, transfer.time),
         fmt::format("{} bytes in {} {}", grouped(bytes), readable(transfer.time), transfer.sha256));
   }
-  if (report.hold) {
-    const HoldResult& hold = *report.hold;
-    const double each =
-        hold.held == 0 ? 0
-                       : static_cast<double>(hold.memory_bytes) / static_cast<double>(hold.held);
-    fmt::format_to(out, "\nheld\n");
-    row(out, "connections", grouped(hold.held));
-    row(out, "opened in", readable(hold.open_time),
-        scaled(per_second(hold.held, hold.open_time)) + "/s");
-    row(out, "memory a connection", fmt::format("{:.0f} B", each),
-        report.books.server ? "for both ends together" : "for our end");
-  }
 }
 
-void write_handshake(Out out, const Histogram& times) {
+void write_kept(Out out, const Report& report) {
+  if (!report.kept) return;
+  const KeptResult& kept = *report.kept;
+  const MemoryUse& memory = kept.memory;
+  const auto bytes = [](double count) { return fmt::format("{:.1f} B", count); };
+  fmt::format_to(out, "\nheld\n");
+  row(out, "connections", grouped(kept.connections));
+  row(out, "opened in", readable(kept.open_time),
+      scaled(per_second(kept.connections, kept.open_time)) + "/s");
+  if (report.options.mode != Mode::hold) return;
+  row(out, "memory of each end", bytes(memory.program_bytes_each()), "in the stack's tables");
+  row(out, "", bytes(memory.kernel_bytes_each()), "as the kernel says: RSS and huge pages");
+}
+
+void write_times(Out out, std::string_view name, const Histogram& times) {
   if (times.count() == 0) return;
   const auto at = [&](double percent) { return readable(from_ns(times.percentile(percent))); };
-  fmt::format_to(out, "\nhandshake time\n  {:>12}{:>12}{:>12}{:>12}{:>12}\n", "p50", "p90", "p99",
+  fmt::format_to(out, "\n{}\n  {:>12}{:>12}{:>12}{:>12}{:>12}\n", name, "p50", "p90", "p99",
                  "p99.9", "max");
   fmt::format_to(out, "  {:>12}{:>12}{:>12}{:>12}{:>12}\n", at(50), at(90), at(99), at(99.9),
                  readable(from_ns(times.max())));
@@ -183,6 +189,9 @@ void write_drops(Out out, const Report& report) {
 }
 
 void write_verdict(Out out, const Report& report) {
+  if (const std::string shortfall = report.shortfall(); !shortfall.empty()) {
+    fmt::format_to(out, "\n{}\n", shortfall);
+  }
   if (!report.drained) {
     fmt::format_to(out, "\nnot drained: connections were still open when the time for it was up\n");
   }
@@ -205,7 +214,39 @@ bool Report::went_well() const {
     const auto error = static_cast<Error>(i);
     if (error != Error::no_free_port && error != Error::no_connection_slot) refused += errors[i];
   }
-  return drained && disagreements.empty() && books.client.tally.failed() == 0 && refused == 0;
+  return drained && disagreements.empty() && books.client.tally.failed() == 0 && refused == 0 &&
+         shortfall().empty();
+}
+
+double Report::connections_per_second() const {
+  const Side& client = books.client;
+  return per_second(client.tally.completed - client.held.completed, run_time);
+}
+
+double Report::requests_per_second() const {
+  return per_second(round_trip.count(), run_time);
+}
+
+std::string Report::shortfall() const {
+  const std::uint64_t asked = options.kept();
+  const Tally& tally = options.held ? books.client.held : books.client.tally;
+  if (asked == 0 || interrupted) return {};
+  std::string advice;
+  if (!books.server) {
+    advice = "; is the peer told to hold so many (handfast-serve --max-connections)";
+    advice +=
+        options.mode == Mode::exchange ? ", and are its answers of that --response-size?" : "?";
+  }
+  if (tally.established < asked) {
+    return fmt::format("only {} of {} connections could be opened{}", grouped(tally.established),
+                       grouped(asked), advice);
+  }
+  if (tally.failed() != 0) {
+    return fmt::format(
+        "{} of {} open connections did not answer, or ended before they were closed{}",
+        grouped(tally.failed()), grouped(asked), advice);
+  }
+  return {};
 }
 
 std::string to_text(const Report& report) {
@@ -214,7 +255,9 @@ std::string to_text(const Report& report) {
   write_heading(out, report);
   write_connections(out, report);
   write_special(out, report);
-  write_handshake(out, report.handshake);
+  write_kept(out, report);
+  write_times(out, "round trip", report.round_trip);
+  write_times(out, "handshake time", report.handshake);
   write_bottleneck(out, report);
   write_frames(out, report);
   write_states(out, report);

@@ -10,6 +10,7 @@
 #include "apps/load/books.hpp"
 #include "apps/load/bottleneck.hpp"
 #include "apps/load/histogram.hpp"
+#include "apps/load/memory.hpp"
 #include "apps/load/options.hpp"
 #include "apps/stream/transfer.hpp"
 
@@ -21,28 +22,34 @@ struct StreamResult {
   std::uint64_t bytes_received = 0;  // by the client's handlers, in that time
 };
 
-struct HoldResult {
-  Duration open_time{};  // until all were open
-  std::uint64_t held = 0;
-  std::uint64_t memory_bytes =
-      0;  // the process grew by this; with an embedded server, for both ends
+// Connections that were all opened first and kept: those of hold, exchange and --held.
+struct KeptResult {
+  Duration open_time{};  // until all were open; with exchange, until each has answered once
+  std::uint64_t connections = 0;
+  MemoryUse memory;  // when they were; shown for hold, where nothing else takes any
 };
 
 struct Report {
   Options options;
-  Duration run_time{};  // first opening to last close
+  Duration run_time{};  // first opening to last close; with exchange and --held the work alone
   bool interrupted = false;
   bool drained = true;  // nothing was open at the end
   Books books;
   Work work;
   Histogram handshake;
   std::optional<StreamResult> stream;
-  std::optional<HoldResult> hold;
+  Histogram round_trip;                         // of exchange, in ns
+  std::optional<KeptResult> kept;               // none when not all could be opened
   std::vector<apps::TransferRecord> transfers;  // of downloads, and of streams that have a length
   std::vector<std::string> disagreements;
 
   // None failed, none left over, and the books agree.
   bool went_well() const;
+  // Connections a second that were opened and closed, without those of --held.
+  double connections_per_second() const;
+  double requests_per_second() const;  // of exchange
+  // Why connections that were to be kept were not; empty when they all were.
+  std::string shortfall() const;
 };
 
 std::string to_text(const Report& report);

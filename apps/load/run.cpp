@@ -1,17 +1,17 @@
 #include "apps/load/run.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <memory>
 
 #include "apps/load/churn.hpp"
 #include "apps/load/embedded_server.hpp"
+#include "apps/load/exchanger.hpp"
 #include "apps/load/fetcher.hpp"
+#include "apps/load/gate.hpp"
 #include "apps/load/keeper.hpp"
 #include "apps/load/plan.hpp"
 #include "apps/options/interrupt.hpp"
@@ -28,18 +28,12 @@ constexpr Duration kDrainStep = std::chrono::milliseconds(100);
 // The last frames are on their way for a poll or two.
 constexpr Duration kArrivalMax = std::chrono::seconds(1);
 
-std::uint64_t resident_bytes() {
-  std::ifstream file("/proc/self/statm");
-  std::uint64_t total = 0;
-  std::uint64_t resident = 0;
-  file >> total >> resident;
-  return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-}
-
 class Run {
  public:
   explicit Run(const Options& options)
-      : options_(options), plan_(make_plan(options, memory_available())) {
+      : options_(options),
+        plan_(make_plan(options, memory_available())),
+        gate_(plan_.client_workers) {
     ends_.resize(plan_.server_workers + plan_.client_workers);
   }
 
@@ -60,23 +54,28 @@ class Run {
   Side side_of(unsigned first, unsigned count, bool with_states);
   Books books(bool with_states);
   Work work();
-  Histogram handshake();
+  Histogram times(const Histogram& (End::*of)() const);
+  Duration work_time();
+  void note_kept();
   std::vector<apps::TransferRecord> transfers();
   Duration since_start() const { return Clock::now() - start_; }
 
   const Options& options_;
   const Plan plan_;
+  Gate gate_;
   std::vector<End*> ends_;  // by worker; what they point to belongs to the workers' threads
   std::unique_ptr<Runtime> runtime_;
   Clock::time_point start_;
   Moment last_line_;
   Phase phase_ = Phase::opening;  // of the client workers together
-  std::uint64_t memory_at_start_ = 0;
+  Footprint footprint_at_start_;
   Duration keeping_since_{};
   Side kept_from_;
   std::optional<StreamResult> stream_;
-  std::optional<HoldResult> hold_;
+  std::optional<KeptResult> kept_;
   std::optional<Work> work_;  // up to the end of the work, when that comes before the run's
+  Work work_before_;          // what was done before the work began
+  Duration work_since_{};
 };
 
 std::unique_ptr<Application> Run::make_end(unsigned worker) {
@@ -86,7 +85,9 @@ std::unique_ptr<Application> Run::make_end(unsigned worker) {
   } else {
     const ClientPlan mine = plan_.client_of(worker - plan_.server_workers);
     if (mine.mode == Mode::connect || mine.mode == Mode::request) {
-      end = std::make_unique<Churn>(mine);
+      end = std::make_unique<Churn>(mine, gate_);
+    } else if (mine.mode == Mode::exchange) {
+      end = std::make_unique<Exchanger>(mine, gate_);
     } else if (mine.mode == Mode::fetch) {
       end = std::make_unique<Fetcher>(mine);
     } else {
@@ -98,12 +99,13 @@ std::unique_ptr<Application> Run::make_end(unsigned worker) {
 }
 
 std::expected<void, std::string> Run::start() {
+  if (auto ok = check_memory(options_, memory_available()); !ok) return ok;
   auto runtime =
       Runtime::start(plan_.runtime, [this](unsigned worker) { return make_end(worker); });
   if (!runtime) return std::unexpected(runtime.error());
   runtime_ = std::move(*runtime);
   start_ = Clock::now();
-  memory_at_start_ = resident_bytes();
+  footprint_at_start_ = own_footprint();
   return {};
 }
 
@@ -121,7 +123,11 @@ void Run::watch(const apps::Interrupt& interrupt) {
 }
 
 void Run::look() {
-  const bool keeps = options_.mode == Mode::hold || options_.mode == Mode::stream;
+  const Phase all_kept = options_.held ? Phase::opening : Phase::keeping;
+  if (options_.kept() != 0 && !kept_ && all_clients_are_at(all_kept) && !gate_.is_given_up()) {
+    note_kept();
+  }
+  const bool keeps = options_.mode == Mode::stream;
   if (phase_ == Phase::opening && keeps && all_clients_are_at(Phase::keeping)) begin_keeping();
   const bool any_closes = std::any_of(ends_.begin() + plan_.server_workers, ends_.end(),
                                       [](const End* end) { return end->phase() > Phase::keeping; });
@@ -133,11 +139,26 @@ void Run::begin_keeping() {
   phase_ = Phase::keeping;
   keeping_since_ = since_start();
   kept_from_ = side_of(plan_.server_workers, plan_.client_workers, false);
-  if (options_.mode != Mode::hold) return;
-  work_ = work();
-  const std::uint64_t memory = resident_bytes();
-  hold_ = HoldResult{keeping_since_, kept_from_.open,
-                     memory > memory_at_start_ ? memory - memory_at_start_ : 0};
+}
+
+// While they are open: those of a run that is short of some, or closes them already, are none.
+void Run::note_kept() {
+  const Duration open_time = since_start();
+  const Books now = books(false);
+  const Tally& tally = options_.held ? now.client.held : now.client.tally;
+  if (tally.established < options_.kept()) return;
+  MemoryUse memory{.before = footprint_at_start_, .after = own_footprint()};
+  memory.table_bytes = now.client.table_bytes + (now.server ? now.server->table_bytes : 0);
+  memory.records = options_.kept() * (now.server ? 2 : 1);
+  memory.list_bytes_each = sizeof(Connection);
+  kept_ = KeptResult{open_time, options_.kept(), memory};
+  if (options_.mode == Mode::hold) {
+    work_ = work();
+  } else {
+    work_before_ = {.client = now.client.counters};
+    if (now.server) work_before_.server = now.server->counters;
+    work_since_ = open_time;
+  }
 }
 
 void Run::end_keeping() {
@@ -173,11 +194,13 @@ Side Run::side_of(unsigned first, unsigned count, bool with_states) {
     Side one;
     runtime_->run_on(worker, [&](Worker& at) {
       one.tally = ends_[worker]->tally();
+      one.held = ends_[worker]->held_tally();
       one.counters = at.counters();
       one.stages = at.stage_times();
       if (with_states) one.states = at.state_counts();
       one.open = at.open_count() + at.half_open_count();
       one.time_wait = at.time_wait_count();
+      one.table_bytes = at.connection_table_bytes();
     });
     sum += one;
   }
@@ -196,20 +219,35 @@ Work Run::work() {
   const Books now = books(false);
   Work work{.client = now.client.counters};
   if (now.server) work.server = now.server->counters;
+  work.leave_out(work_before_);
   if (options_.rate) {
-    const double time = std::chrono::duration<double>(since_start()).count();
+    const double time = std::chrono::duration<double>(since_start() - work_since_).count();
     const double opened = static_cast<double>(now.client.tally.attempted);
     work.kept_rate = opened >= kNearlyAll * *options_.rate * time;
   }
   return work;
 }
 
-Histogram Run::handshake() {
+Histogram Run::times(const Histogram& (End::*of)() const) {
   Histogram sum;
   for (unsigned worker = plan_.server_workers; worker < ends_.size(); ++worker) {
-    runtime_->run_on(worker, [&](Worker&) { sum.merge(ends_[worker]->handshake()); });
+    runtime_->run_on(worker, [&](Worker&) { sum.merge((ends_[worker]->*of)()); });
   }
   return sum;
+}
+
+// From the first worker's beginning to the last one's end; zero where it never began.
+Duration Run::work_time() {
+  Window all{.begin = Instant::never(), .end = {}};
+  for (unsigned worker = plan_.server_workers; worker < ends_.size(); ++worker) {
+    runtime_->run_on(worker, [&](Worker&) {
+      const Window& one = ends_[worker]->window();
+      if (one.end == Instant{}) return;
+      all.begin = std::min(all.begin, one.begin);
+      all.end = std::max(all.end, one.end);
+    });
+  }
+  return all.end == Instant{} ? Duration(0) : all.end - all.begin;
 }
 
 std::vector<apps::TransferRecord> Run::transfers() {
@@ -243,9 +281,11 @@ Report Run::finish(const apps::Interrupt& interrupt) {
     report.books = books(false);
   } while (!frames_have_arrived(report.books) && Clock::now() - drained < kArrivalMax);
   report.books = books(true);
-  report.handshake = handshake();
+  report.handshake = times(&End::handshake);
+  report.round_trip = times(&End::round_trip);
+  if (options_.kept() != 0 && options_.mode != Mode::hold) report.run_time = work_time();
   report.stream = stream_;
-  report.hold = hold_;
+  report.kept = kept_;
   report.transfers = transfers();
   report.disagreements = disagreements(report.books);
   runtime_->stop();

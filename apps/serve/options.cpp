@@ -17,6 +17,7 @@ constexpr std::array<std::string_view, kServiceCount> kServices = {
     "source", "close-first", "shut-first", "abort-first"};
 constexpr std::uint64_t kWorkersMax = 64;
 constexpr std::uint64_t kConnectionsMax = 16'000'000;
+constexpr std::uint64_t kPacketsMax = 1 << 24;
 // What an echo may owe its peer. A full send buffer is what makes it stop reading.
 constexpr std::uint32_t kOwedMax = 64 * 1024;
 
@@ -86,6 +87,12 @@ void add_options(CLI::App& app, Options& options, Words& words) {
       app, "--max-connections", options.max_connections,
       [](std::string_view text) { return parse_up_to(text, kConnectionsMax); },
       "connections a worker has room for; default: 65536", "N");
+  apps::add_parsed(
+      app, "--packets", options.packets,
+      [](std::string_view text) { return parse_up_to(text, kPacketsMax); },
+      "packet buffers of a worker: what is sent and not acknowledged, on all connections, occupies "
+      "them; default: 16384",
+      "N");
   apps::add_connection_settings(app, options.connection_settings);
   app.add_flag("--textbook", options.textbook,
                "every acknowledgement and FIN in a segment of its own");
@@ -205,6 +212,7 @@ RuntimeConfig runtime_config(const Options& options) {
   config.huge_pages = options.huge_pages;
   config.idle = options.idle;
   config.pcap_file = options.pcap_file;
+  config.packets_per_worker = options.packets;
   return config;
 }
 

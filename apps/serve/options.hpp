@@ -49,6 +49,7 @@ struct Options {
   std::optional<Duration> duration;  // ends after so long
   Duration msl = std::chrono::seconds(30);
   std::uint32_t max_connections = 65'536;
+  std::uint32_t packets = RuntimeConfig{}.packets_per_worker;
   std::uint64_t bytes = 100'000'000;  // of each connection of `source`
   CongestionControl congestion = StackConfig{}.congestion_control;
   StackConfig connection_settings;  // --ecn and its like; all else as it comes

@@ -78,6 +78,10 @@ class Worker {
   std::uint64_t open_count() const;
   std::uint64_t half_open_count() const;
   std::uint64_t time_wait_count() const;
+  // Bytes of the tables that open and half-open connections live in. Of records, of what is kept
+  // while data is on the way and of timers as many as were ever used; the flow table (TIME-WAIT's
+  // share included) and the output's queue whole. O(1).
+  std::uint64_t connection_table_bytes() const;
 
  private:
   friend class stack::Stack;

@@ -56,6 +56,7 @@ class Slab {
   std::uint32_t capacity() const { return capacity_; }
   // Indices at or above this were never used.
   std::uint32_t touched() const { return touched_; }
+  std::uint64_t touched_bytes() const { return std::uint64_t{touched_} * sizeof(T); }
 
  private:
   static constexpr std::uint32_t kNone = 0;  // links hold index + 1

@@ -37,6 +37,9 @@ std::uint64_t Worker::half_open_count() const {
 std::uint64_t Worker::time_wait_count() const {
   return stack_->time_wait_count();
 }
+std::uint64_t Worker::connection_table_bytes() const {
+  return stack_->connection_table_bytes();
+}
 
 std::expected<Buffer, Error> Worker::allocate_buffer() {
   return stack_->allocate_buffer();

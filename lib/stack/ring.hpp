@@ -25,6 +25,8 @@ class Ring {
   void pop() { ++first_; }
   bool is_empty() const { return first_ == end_; }
   std::uint32_t size() const { return end_ - first_; }
+  // It goes round and round, so one in use is touched everywhere.
+  std::uint64_t bytes() const { return values_.size() * sizeof(T); }
 
  private:
   base::MappedArray<T> values_;

@@ -119,6 +119,10 @@ class Stack final : private net::FrameSink {
   std::uint32_t open_count() const { return connections_.in_use(); }
   std::uint32_t half_open_count() const { return half_opens_.in_use(); }
   std::uint32_t time_wait_count() const { return time_waits_.size(); }
+  std::uint64_t connection_table_bytes() const {
+    return connections_.touched_bytes() + transfers_.touched_bytes() + half_opens_.touched_bytes() +
+           flows_.bytes() + wheel_.touched_bytes() + pending_.bytes();
+  }
 
   // The live record of a reference, or null when it is stale.
   tcp::Tcb* find(std::uint32_t index, std::uint32_t generation);

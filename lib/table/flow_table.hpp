@@ -119,6 +119,8 @@ class FlowTable {
 
   std::size_t size() const { return size_; }
   std::size_t capacity() const { return capacity_; }
+  // Entries lie anywhere, so a table in use is touched everywhere.
+  std::uint64_t bytes() const { return std::uint64_t{bucket_count_} * sizeof(Bucket); }
 
  private:
   static constexpr std::uint8_t kEmpty = 0;

@@ -130,6 +130,7 @@ class Wheel {
   void compact(NodeOf&& node_of);
 
   std::uint32_t entries() const { return entries_; }
+  std::uint64_t touched_bytes() const { return std::uint64_t{touched_chunks_} * sizeof(Chunk); }
 
  private:
   static constexpr unsigned kLevels = 4;

@@ -32,6 +32,17 @@ TEST(Histogram, EveryValueIsReadBackWithinOnePercent) {
   }
 }
 
+// A ping-pong of one connection takes a microsecond; steps of a tenth of that must show.
+TEST(Histogram, StepsAreFineAroundAMicrosecond) {
+  for (std::uint64_t ns = 400; ns < 3200; ns += 8) {
+    auto times = std::make_unique<Histogram>();
+    times->record(ns);
+    times->record(~std::uint64_t{0});
+    EXPECT_GE(times->percentile(50), ns);
+    EXPECT_LE(times->percentile(50), ns + 15) << ns;
+  }
+}
+
 TEST(Histogram, PercentilesOfKnownValues) {
   auto times = std::make_unique<Histogram>();
   for (std::uint64_t i = 1; i <= 100; ++i) times->record(i);

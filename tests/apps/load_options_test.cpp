@@ -3,6 +3,7 @@
 #include <initializer_list>
 #include <vector>
 
+#include "apps/load/gate.hpp"
 #include "apps/load/options.hpp"
 #include "apps/load/pace.hpp"
 #include "apps/load/plan.hpp"
@@ -124,7 +125,7 @@ TEST(LoadOptions, UnknownOnesAreNamed) {
   EXPECT_REFUSED("unknown option '--fast'", "--fast");
   EXPECT_REFUSED("--help", "--fast");
   EXPECT_REFUSED("unknown argument 'twice'", "connect", "twice");
-  EXPECT_REFUSED("'conect' is none of connect, request, stream, hold, fetch", "conect");
+  EXPECT_REFUSED("'conect' is none of connect, request, stream, hold, fetch, exchange", "conect");
   EXPECT_REFUSED("--rate", "--rate");
 }
 
@@ -154,6 +155,51 @@ TEST(LoadOptions, ContradictionsAreRefused) {
   EXPECT_REFUSED("--workers 4 is more", "--workers", "4", "--connections", "3");
   EXPECT_REFUSED("--workers 2 is more", "stream", "--workers", "2");
   EXPECT_REFUSED("--max-time-wait 10 has no room", "hold", "--max-time-wait", "10");
+}
+
+TEST(LoadOptions, ExchangeOpens256AndEndsWithItsTime) {
+  const auto options = parse({"exchange"});
+  ASSERT_TRUE(options) << options.error().text;
+  EXPECT_EQ(options->mode, Mode::exchange);
+  EXPECT_EQ(options->kept(), 256U);
+  EXPECT_EQ(options->duration, Duration(seconds(10)));
+  EXPECT_EQ(parse({"exchange", "--connections", "5"})->duration, Duration(seconds(10)));
+  EXPECT_REFUSED("--request-size 40000 is too large to exchange; at most 32767", "exchange",
+                 "--request-size", "40000");
+  EXPECT_REFUSED("--response-size 1048576 is too large to exchange", "exchange", "--response-size",
+                 "1MiB");
+  EXPECT_REFUSED("--in-flight means nothing to request", "request", "--in-flight", "5");
+  EXPECT_REFUSED("--workers 2 is more than --in-flight 1", "exchange", "--workers", "2",
+                 "--in-flight", "1");
+}
+
+TEST(LoadOptions, HeldAreForConnectAndRequest) {
+  const auto options = parse({"request", "--held", "1M", "--connections", "10"});
+  ASSERT_TRUE(options) << options.error().text;
+  EXPECT_EQ(options->kept(), 1'000'000U);
+  EXPECT_EQ(parse({"connect"})->kept(), 0U);
+  EXPECT_REFUSED("--held means nothing to hold", "hold", "--held", "5");
+  EXPECT_REFUSED("--held means nothing to exchange", "exchange", "--held", "5");
+  EXPECT_REFUSED("--held: '0'", "--held", "0");
+  EXPECT_REFUSED("--held 17000000 is too many to keep open", "--held", "17M");
+  EXPECT_REFUSED("--connections 17000000 is too many to keep open", "exchange", "--connections",
+                 "17M");
+  EXPECT_REFUSED("--workers 2 is more than --held 1", "--workers", "2", "--held", "1");
+  EXPECT_REFUSED("--max-time-wait 10 has no room for the 10", "--held", "10", "--max-time-wait",
+                 "10");
+}
+
+TEST(LoadOptions, SourceRangeMustHaveAPortForEachThatIsKept) {
+  EXPECT_REFUSED(
+      "is too small: 64 512 connections open at once need as many source ports, and "
+      "some to spare, and it has 64 512; give at least a /31",
+      "--held", "64512", "--source", "198.18.0.1/32");
+  EXPECT_EQ(refusal({"hold", "--connections", "64512", "--source", "198.18.0.1/32"}), "(accepted)");
+  EXPECT_REFUSED("is too small: 200 000 connections", "exchange", "--connections", "200k", "--port",
+                 "net_tap0", "--server", "10.1.0.1:80", "--address", "10.1.0.2/24");
+  // 6 million ports while 2MSL lasts fit a /25 with two million to spare.
+  EXPECT_REFUSED("is too small: 100 k connections/s need", "--rate", "100k", "--duration", "5m",
+                 "--source", "198.18.0.0/25", "--held", "3M");
 }
 
 TEST(LoadOptions, AddressesMustFitTogether) {
@@ -237,6 +283,59 @@ TEST(Plan, RoomForTimeWaitFollowsTheRunAndTheMemory) {
   const Plan plan = make_plan(*set, kMuchMemory);
   EXPECT_EQ(plan.client.max_time_wait, 1000U);
   EXPECT_GT(plan.runtime.ports[1].stack.max_time_wait, 1000U);
+}
+
+TEST(Plan, BothEndsHaveRoomForWhatIsKept) {
+  for (const auto& options : {parse({"hold", "--connections", "10M"}), parse({"--held", "10M"}),
+                              parse({"exchange", "--connections", "10M"})}) {
+    ASSERT_TRUE(options) << options.error().text;
+    const Plan plan = make_plan(*options, kMuchMemory);
+    for (const PortConfig& port : plan.runtime.ports) {
+      EXPECT_GT(port.stack.max_connections, 10'000'000U);
+      EXPECT_LT(port.stack.max_connections, 10'100'000U);
+      EXPECT_LT(port.stack.max_half_open, 100'000U);  // handshakes are only so many at once
+    }
+    EXPECT_GT(plan.client.max_time_wait, 10'000'000U);  // each ends as one
+    EXPECT_GT(make_plan(*options, 1 << 20).client.max_time_wait, 10'000'000U);
+    EXPECT_TRUE(check_memory(*options, kMuchMemory));
+    const auto refused = check_memory(*options, std::uint64_t{4} << 30);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error(),
+              "10 000 000 connections kept open need about 6.80 GB of memory for both ends, and "
+              "4.29 GB are available; give fewer");
+  }
+}
+
+TEST(Plan, ExchangeHasPacketsForItsRequests) {
+  const std::uint32_t usual =
+      make_plan(*parse({"request"}), kMuchMemory).runtime.packets_per_worker;
+  const Plan few = make_plan(*parse({"exchange", "--connections", "100"}), kMuchMemory);
+  EXPECT_EQ(few.runtime.packets_per_worker, usual + 200);
+  const Plan many = make_plan(*parse({"exchange", "--connections", "1M"}), kMuchMemory);
+  EXPECT_EQ(many.runtime.packets_per_worker, usual + 2 * many.client.in_flight);
+  const Plan set =
+      make_plan(*parse({"exchange", "--connections", "1M", "--in-flight", "10"}), kMuchMemory);
+  EXPECT_EQ(set.client.in_flight, 10U);
+}
+
+TEST(Plan, HeldAreSharedAmongTheWorkers) {
+  const Plan plan = make_plan(*parse({"--workers", "3", "--held", "1000"}), kMuchMemory);
+  std::uint64_t held = 0;
+  for (unsigned i = 0; i < 3; ++i) held += plan.client_of(i).held;
+  EXPECT_EQ(held, 1000U);
+  EXPECT_EQ(plan.client_of(0).connections, 0U);  // as many as the time allows
+}
+
+TEST(Gate, OpensForTheLastOfTheWorkers) {
+  Gate gate(2);
+  EXPECT_FALSE(gate.is_open());
+  gate.arrive();
+  EXPECT_FALSE(gate.is_open());
+  gate.arrive();
+  EXPECT_TRUE(gate.is_open());
+  EXPECT_FALSE(gate.is_given_up());
+  gate.give_up();
+  EXPECT_TRUE(gate.is_given_up());
 }
 
 TEST(Plan, WorkIsSharedWithoutRest) {

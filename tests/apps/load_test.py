@@ -157,6 +157,63 @@ class Modes(unittest.TestCase):
         self.check_closes(report, 2_000)
         self.assertEqual(report["hold"]["connections"], 2_000)
         self.assertGreaterEqual(report["run_time_seconds"], 1.15)
+        memory = report["memory"]
+        self.assertEqual(memory["connection_ends"], 4_000)
+        self.assertGreater(memory["bytes_per_connection_program"], 200)
+        self.assertGreater(memory["after"]["resident_bytes"], 0)
+
+    def check_exchanges(self, report, connections, request, response):
+        """Every request that was sent has its answer, at both ends, byte for byte."""
+        self.check_closes(report, connections)
+        client, server = report["client"], report["server"]
+        asked = client["responses"]
+        self.assertEqual(server["responses"], asked)
+        for sent, received, size in ((client, server, request), (server, client, response)):
+            self.assertEqual(sent["bytes_sent"], asked * size)
+            self.assertEqual(received["bytes_received"], asked * size)
+        # Those of the first and the last moments are not measured.
+        self.assertGreaterEqual(asked, report["latency"]["count"])
+        self.assertGreater(report["latency"]["count"], 0)
+        self.assertGreater(report["latency"]["p50_ns"], 0)
+        self.assertAlmostEqual(report["requests_per_second"] * report["run_time_seconds"],
+                               report["latency"]["count"], delta=1)
+        self.assertGreaterEqual(report["run_time_seconds"], 0.5)
+
+    def test_exchange(self):
+        report, text = report_of("exchange", "--connections", "300", "--duration", "500ms")
+        self.check_exchanges(report, 300, 64, 64)
+        self.assertEqual(report["exchange"]["connections"], 300)
+        self.assertGreaterEqual(report["client"]["responses"], 300)
+        self.assertIn("round trip", text)
+
+    def test_exchange_of_more_than_a_segment(self):
+        report, _ = report_of("exchange", "--connections", "20", "--duration", "500ms",
+                              "--request-size", "5000", "--response-size", "32767",
+                              "--send-buffer-max", "4k")
+        self.check_exchanges(report, 20, 5_000, 32_767)
+
+    def test_exchange_takes_turns(self):
+        report, _ = report_of("exchange", "--connections", "1000", "--duration", "500ms",
+                              "--in-flight", "7", "--workers", "2")
+        self.check_exchanges(report, 1_000, 64, 64)
+
+    def test_held_beside_the_others(self):
+        report, _ = report_of("request", "--connections", "2000", "--held", "1000", "--workers",
+                              "2")
+        client = report["client"]
+        self.assertEqual(client["established"], 3_000)
+        self.assertEqual(client["completed"], 3_000)
+        self.assertEqual(client["responses"], 2_000)
+        self.assertEqual(report["handshake"]["count"], 2_000)
+        self.assertEqual(report["held"]["connections"], 1_000)
+        self.assertAlmostEqual(report["connections_per_second"] * report["run_time_seconds"],
+                               2_000, delta=1)
+        self.assertTrue(report["books_agree"], report["disagreements"])
+
+    def test_held_are_reset_when_all_are(self):
+        report, _ = report_of("connect", "--connections", "500", "--held", "500", "--close", "rst")
+        self.assertEqual(report["client"]["counters"]["closed_aborted"], 1_000)
+        self.assertEqual(report["server"]["completed"], 1_000)
 
     def test_close_by_reset(self):
         report, _ = report_of("connect", "--connections", "3000", "--close", "rst")
@@ -200,6 +257,16 @@ class Modes(unittest.TestCase):
         self.assertTrue(report["interrupted"])
         self.check_closes(report, report["client"]["attempted"])
 
+    def test_interrupt_while_those_to_be_held_are_opened(self):
+        process = subprocess.Popen(
+            [PROGRAM, "connect", "--held", "10M", "--concurrency", "16"], stdout=subprocess.PIPE,
+            text=True)
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        text, _ = process.communicate(timeout=SECONDS_MAX)
+        self.assertEqual(process.returncode, 0, text)
+        self.assertIn("books: agree", text)
+
 
 class Capture(unittest.TestCase):
     def flows(self, *arguments):
@@ -236,6 +303,8 @@ class Refusals(unittest.TestCase):
         self.refuses("unknown option '--fast'", "--fast")
         self.refuses("--server", "--server", "198.19.0:80")
         self.refuses("too small", "--rate", "1M", "--duration", "5m", "--source", "198.18.0.0/28")
+        self.refuses("too large to exchange", "exchange", "--request-size", "1M")
+        self.refuses("means nothing to stream", "stream", "--held", "5")
         self.refuses("cannot write", "--json", "/no/such/place/report.json")
 
     def test_a_port_that_does_not_exist(self):

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 namespace handfast::load {
 namespace {
@@ -81,6 +82,10 @@ TEST(Books, EveryCountIsCompared) {
       [](Books& b) { ++b.server->tally.established; },
       [](Books& b) { ++b.server->tally.completed; },
       [](Books& b) { ++b.server->tally.failed_when_open[place(CloseReason::reset)]; },
+      [](Books& b) { ++b.client.tally.bytes_sent; },
+      [](Books& b) { ++b.client.tally.bytes_received; },
+      [](Books& b) { ++b.server->tally.bytes_sent; },
+      [](Books& b) { ++b.server->tally.bytes_received; },
       [](Books& b) { ++b.client.counters.active_opens; },
       [](Books& b) { ++b.client.counters.established_active; },
       [](Books& b) { ++b.server->counters.established_passive; },
@@ -170,6 +175,92 @@ TEST(Report, JsonHasItAll) {
   EXPECT_EQ(json["bottleneck"]["server"]["busy_share"], 0.0);
   EXPECT_EQ(json["books_agree"], true);
   EXPECT_EQ(json["went_well"], true);
+}
+
+TEST(Books, BytesOnTheWayWhenThereWasAResetAreNotMissed) {
+  Books books = agreeing_books();
+  ++books.client.tally.bytes_sent;
+  books.client.counters.rst_sent = books.server->counters.rst_received = 1;
+  EXPECT_EQ(disagreements(books), std::vector<std::string>{});
+}
+
+// A report of a mode with as many connections as agreeing_books() has.
+Report kept_report(std::initializer_list<const char*> arguments) {
+  Report kept = report();
+  kept.options = parse_options(std::vector<const char*>(arguments)).value();
+  kept.kept = KeptResult{.open_time = std::chrono::seconds(1), .connections = kConnections};
+  return kept;
+}
+
+TEST(Report, ExchangeHasItsRequestsAndTheirTimes) {
+  Report exchange = kept_report({"exchange", "--connections", "1000"});
+  for (std::uint64_t i = 1; i <= 5000; ++i) exchange.round_trip.record(i);
+  const nlohmann::ordered_json json = to_json(exchange);
+  EXPECT_EQ(json["requests_per_second"], 2500.0);
+  EXPECT_EQ(json["latency"]["count"], 5000);
+  EXPECT_NEAR(json["latency"]["p50_ns"].get<double>(), 2500, 25);
+  EXPECT_EQ(json["exchange"]["connections"], kConnections);
+  EXPECT_EQ(json["shortfall"], nullptr);
+  const std::string text = to_text(exchange);
+  EXPECT_NE(text.find("2.50 k/s  5 000 in 2.00 s"), std::string::npos) << text;
+  EXPECT_NE(text.find("round trip"), std::string::npos);
+  EXPECT_EQ(to_json(report()).count("requests_per_second"), 0U);
+}
+
+TEST(Report, TheRateLeavesOutThoseHeld) {
+  Report held = kept_report({"connect", "--held", "900"});
+  held.books.client.held.established = held.books.client.held.completed = 900;
+  const nlohmann::ordered_json json = to_json(held);
+  EXPECT_EQ(json["connections_per_second"], 50.0);
+  EXPECT_EQ(json["client"]["completed"], kConnections);
+  EXPECT_EQ(json["held"]["open_per_second"], 1000.0);
+  EXPECT_EQ(held.shortfall(), "");
+}
+
+TEST(Report, MemoryIsForEachEnd) {
+  Report hold = kept_report({"hold", "--connections", "1000"});
+  MemoryUse& memory = hold.kept->memory;
+  memory = {.before = {.resident = 1'000'000},
+            .after = {.resident = 1'200'000, .huge_pages = 300'000},
+            .table_bytes = 480'000,
+            .records = 2 * kConnections,
+            .list_bytes_each = 16};
+  const nlohmann::ordered_json json = to_json(hold)["memory"];
+  EXPECT_EQ(json["bytes_per_connection_program"], 240.0);
+  EXPECT_EQ(json["bytes_per_connection_kernel"], 250.0);
+  EXPECT_EQ(json["after"]["huge_page_bytes"], 300'000);
+  EXPECT_NE(to_text(hold).find("250.0 B"), std::string::npos);
+  memory.after = {};  // the process has become smaller
+  EXPECT_EQ(memory.kernel_bytes_each(), 0);
+}
+
+TEST(Report, SaysWhenThePeerHoldsFewer) {
+  Report hold = kept_report({"hold", "--connections", "2000"});
+  EXPECT_EQ(hold.shortfall(), "only 1 000 of 2 000 connections could be opened");
+  hold.books.server.reset();
+  EXPECT_NE(hold.shortfall().find("handfast-serve --max-connections"), std::string::npos);
+  EXPECT_NE(to_text(hold).find("only 1 000 of 2 000"), std::string::npos);
+  hold.interrupted = true;
+  EXPECT_EQ(hold.shortfall(), "");
+  Report exchange = kept_report({"exchange", "--connections", "1000"});
+  exchange.books.client.tally.failed_when_open[place(CloseReason::aborted)] = 7;
+  EXPECT_EQ(exchange.shortfall(),
+            "7 of 1 000 open connections did not answer, or ended before they were closed");
+}
+
+TEST(Memory, IsReadAsTheKernelWritesIt) {
+  std::istringstream status(
+      "Name:\thandfast-load\nVmPeak:\t  999 kB\nVmRSS:\t    2048 kB\nRssAnon:\t 1 kB\n"
+      "HugetlbPages:\t    4096 kB\nThreads:\t3\n");
+  std::istringstream rollup("00400000-7fff [rollup]\nRss: 2049 kB\nAnonHugePages:     1024 kB\n");
+  const Footprint footprint = read_footprint(status, rollup);
+  EXPECT_EQ(footprint.resident, 2048U * 1024);
+  EXPECT_EQ(footprint.huge_pages, 4096U * 1024);
+  EXPECT_EQ(footprint.anon_huge, 1024U * 1024);
+  EXPECT_EQ(footprint.all(), 6144U * 1024);
+  std::istringstream nothing;
+  EXPECT_EQ(read_footprint(nothing, nothing).all(), 0U);
+  EXPECT_GT(own_footprint().resident, 0U);
 }
 
 TEST(Report, ProgressIsPerSecondSinceTheLineBefore) {

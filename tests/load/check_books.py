@@ -128,6 +128,29 @@ def hold(build):
     expect(held=(report["hold"]["connections"], 20_000))
 
 
+def exchange(build):
+    report = run_load(build, "exchange", "--connections", "20000", "--duration", "1s")
+    check_opened_and_closed(report, 20_000)
+    check_orderly(report, 20_000)
+    client, server = report["client"], report["server"]
+    requests = client["responses"]
+    expect(answered=(server["responses"], requests),
+           asked_bytes=(client["bytes_sent"], 64 * requests),
+           there=(server["bytes_received"], 64 * requests),
+           answered_bytes=(server["bytes_sent"], 64 * requests),
+           back=(client["bytes_received"], 64 * requests),
+           on_the_wire=(client["counters"]["payload_bytes_sent"] >= 64 * requests, True),
+           measured=(0 < report["latency"]["count"] <= requests, True))
+
+
+def held(build):
+    report = run_load(build, "connect", "--connections", "50000", "--held", "20000")
+    check_opened_and_closed(report, 70_000)
+    check_orderly(report, 70_000)
+    expect(held=(report["held"]["connections"], 20_000),
+           measured=(report["handshake"]["count"], 50_000))
+
+
 def stream(build):
     report = run_load(build, "stream", "--direction", "both", "--duration", "1s")
     client, server = report["client"]["counters"], report["server"]["counters"]
@@ -159,7 +182,8 @@ def capture(build):
 
 
 CASES = {case.__name__: case for case in (connect, textbook, request, reset, two_workers,
-                                          time_wait_ends, hold, stream, capture)}
+                                          time_wait_ends, hold, exchange, held,
+                                          stream, capture)}
 
 if __name__ == "__main__":
     CASES[sys.argv[1]](sys.argv[2])

@@ -57,6 +57,21 @@ TEST(Options, OutOfRangeAreRefused) {
   EXPECT_EQ(hosts.client_worker().open_count(), 0U);
 }
 
+TEST(Tables, GrowByARecordForEachConnectionBeyondThoseBefore) {
+  TwoHosts hosts;
+  hosts.connect();
+  const std::uint64_t with_one = hosts.client_worker().connection_table_bytes();
+  const Connection second = hosts.connect();
+  hosts.world.run_for(100ms);
+  const std::uint64_t with_two = hosts.client_worker().connection_table_bytes();
+  EXPECT_GE(with_two, with_one + 200);
+  EXPECT_LE(with_two, with_one + 1000);
+  ASSERT_TRUE(Connection(second).abort());
+  hosts.world.run_for(100ms);
+  hosts.connect();  // in the record of the one that has ended
+  EXPECT_EQ(hosts.client_worker().connection_table_bytes(), with_two);
+}
+
 TEST(Options, UserTimeoutHoldsForTheSynToo) {
   TwoHosts hosts;
   cut(hosts);
