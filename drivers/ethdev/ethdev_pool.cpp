@@ -55,12 +55,6 @@ class ReturnBatch {
   std::array<void*, kBulk> mbufs_;
 };
 
-// Without the threads' caches, which are many lines to read and hold little
-// (rte_mempool_avail_count reads them all).
-unsigned shared_count(const rte_mempool* mempool) {
-  return rte_ring_count(static_cast<const rte_ring*>(mempool->pool_data));
-}
-
 }  // namespace
 
 std::uint64_t pool_memory(const PoolOptions& options) {
@@ -75,7 +69,7 @@ std::expected<std::unique_ptr<EthdevPool>, std::string> EthdevPool::create(
     const std::string& name, const PoolOptions& options) {
   // DPDK asks that a cache hold at most two thirds of the pool.
   const auto cache = std::min<std::uint32_t>(options.cache, options.packets / 2);
-  // The handler is named, since is_low() reads its ring.
+  // The handler is named, since free_sixteenths() reads its ring.
   rte_mempool* const mempool = rte_pktmbuf_pool_create_by_ops(
       name.c_str(), options.packets, cache, 0, static_cast<std::uint16_t>(buffer_size(options)),
       SOCKET_ID_ANY, "ring_mp_mc");
@@ -137,12 +131,11 @@ bool EthdevPool::is_shared(const base::Packet& packet) const {
   return rte_mbuf_refcnt_read(mbuf_of(packet)) > 1;
 }
 
-bool EthdevPool::is_low() const {
-  return shared_count(mempool_) < mempool_->size / 4;
-}
-
-bool EthdevPool::is_scarce() const {
-  return shared_count(mempool_) < mempool_->size / 16;
+// Without the threads' caches, which are many lines to read and hold little
+// (rte_mempool_avail_count reads them all).
+unsigned EthdevPool::free_sixteenths() const {
+  const std::uint64_t free = rte_ring_count(static_cast<const rte_ring*>(mempool_->pool_data));
+  return static_cast<unsigned>(free * 16 / mempool_->size);
 }
 
 std::size_t EthdevPool::available() const {

@@ -35,8 +35,7 @@ class EthdevPool final : public base::PacketPool {
   void share(const base::Packet& packet) override;
   bool is_shared(const base::Packet& packet) const override;
   std::size_t data_room() const override { return data_room_; }
-  bool is_low() const override;
-  bool is_scarce() const override;
+  unsigned free_sixteenths() const override;
 
   // Packets that nobody holds. Walks the caches of all threads: for tests and reports.
   std::size_t available() const;

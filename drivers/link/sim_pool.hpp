@@ -26,8 +26,9 @@ class SimPool final : public base::PacketPool {
   void share(const base::Packet& packet) override;
   bool is_shared(const base::Packet& packet) const override;
   std::size_t data_room() const override { return data_room_; }
-  bool is_low() const override { return free_.size() < blocks_.size() / 4; }
-  bool is_scarce() const override { return free_.size() < blocks_.size() / 16; }
+  unsigned free_sixteenths() const override {
+    return static_cast<unsigned>(free_.size() * 16 / blocks_.size());
+  }
 
   std::size_t outstanding() const { return blocks_.size() - free_.size(); }
   std::size_t capacity() const { return blocks_.size(); }

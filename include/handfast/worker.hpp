@@ -55,8 +55,8 @@ class Worker {
   // on_closed. Never calls the handler before returning. `no_connection_slot`: too many are open,
   // try again after a close. `no_free_port`: try another source, or after 2MSL. `no_route`,
   // `invalid_address`, `not_our_address`, `address_in_use` (an explicit source_port),
-  // `invalid_option`, `too_many_handlers`, `wrong_state` (the worker is stopping). Cost: one flow-table lookup per port
-  // tried. RFC 9293 section 3.10.1.
+  // `invalid_option`, `too_many_handlers`, `wrong_state` (the worker is stopping). Cost: one
+  // flow-table lookup per port tried. RFC 9293 section 3.10.1.
   template <class H>
   std::expected<Connection, Error> connect(const Endpoint& remote, H& handler,
                                            const ConnectOptions& options = {}) {

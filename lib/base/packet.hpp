@@ -91,10 +91,9 @@ class PacketPool {
   virtual void share(const Packet& packet) = 0;
   // Whether someone else, a device that has not sent it yet for example, still owns it too.
   virtual bool is_shared(const Packet& packet) const = 0;
-  // Less than a quarter is left, about: what is kept for long should take no more of it.
-  virtual bool is_low() const { return false; }
-  // Less than a sixteenth is left: what there is should be for acknowledgements, which give back.
-  virtual bool is_scarce() const { return false; }
+  // How much of the pool is free, in sixteenths, rounded down: what is kept for long should take no
+  // more when it is little.
+  virtual unsigned free_sixteenths() const { return 16; }
 };
 
 // A worker's stock of packets: single allocations and frees, in bulk towards the pool.
@@ -113,7 +112,7 @@ class PacketCache {
     if (fresh_count_ != 0) [[likely]]
       return true;
     refill();
-    is_low_ = pool_->is_low();
+    free_sixteenths_ = pool_->free_sixteenths();
     if (fresh_count_ != 0) return true;
     flush_freed();
     refill();
@@ -126,20 +125,15 @@ class PacketCache {
     return true;
   }
   // For packets that stay, in a send queue for example: false already when the pool is low, so that
-  // what is queued leaves packets to send it with, and to receive its acknowledgements in.
-  // While an answer is made to text that is about to be taken, and whose packet comes back for it,
-  // only when packets are scarce: or a pool full of requests could answer none of them.
-  bool can_keep() { return can_allocate() && !(answers_ ? is_scarce() : is_low()); }
+  // what is queued leaves packets to send it with, and to receive its acknowledgements in. An
+  // answer to text that is about to be taken, and whose packet comes back for it, may have more: or
+  // a pool full of requests could answer none of them.
+  bool can_keep() { return can_allocate() && (answers_ ? can_answer() : !is_low()); }
   void set_answering(bool on) { answers_ = on; }
-  // Cheap while it is not: the pool is looked at with every refill, and again as long as it is low.
-  bool is_low() {
-    if (is_low_) [[unlikely]] {
-      flush_freed();
-      is_low_ = pool_->is_low();
-    }
-    return is_low_;
-  }
-  bool is_scarce() { return is_low() && pool_->is_scarce(); }
+  bool can_answer() { return free_sixteenths() >= 1; }
+  // Text that arrives is to be refused, and not kept. Before answers are: they empty the queues.
+  bool is_scarce() { return free_sixteenths() < 2; }
+  bool is_low() { return free_sixteenths() < kLow; }
   bool allocate_to_keep(Packet& out) { return can_keep() && allocate(out); }
   void free(const Packet& packet) {
     freed_[freed_count_++] = packet;
@@ -156,6 +150,16 @@ class PacketCache {
 
  private:
   static constexpr std::size_t kBulk = 32;
+  static constexpr unsigned kLow = 4;
+
+  // Cheap while it is not low: the pool is looked at with every refill, and again as long as it is.
+  unsigned free_sixteenths() {
+    if (free_sixteenths_ < kLow) [[unlikely]] {
+      flush_freed();
+      free_sixteenths_ = pool_->free_sixteenths();
+    }
+    return free_sixteenths_;
+  }
 
   // The headers are written soon, over lines that may be another core's still.
   void refill() {
@@ -170,7 +174,7 @@ class PacketCache {
   std::size_t fresh_count_ = 0;
   std::size_t freed_count_ = 0;
   bool answers_ = false;
-  bool is_low_ = false;  // as it was at the last look, which is not older than `fresh_`
+  unsigned free_sixteenths_ = 16;  // at the last look, which is not older than `fresh_`
   std::array<Packet, kBulk> fresh_{};
   std::array<Packet, kBulk> freed_{};
 };

@@ -67,13 +67,13 @@ void Stack::output(Instant now) {
   packets_.flush_freed();
 }
 
-// Who holds text that it could not answer hears of room as soon as packets are not scarce, since
-// its answers may have them; who only sends, when they are not low. An entry may be an earlier
+// Who holds text that it could not answer hears of room as soon as answers may have packets; who
+// only sends, when they are not low. An entry may be an earlier
 // connection's in the same record. The present one then hears of room that it may not have: its
 // next send() is short again.
 void Stack::tell_starved() {
   for (std::uint32_t n = std::min(starved_.size(), kStarvedPerTurn); n > 0; --n) {
-    if (!packets_.can_allocate() || packets_.is_scarce()) return;
+    if (!packets_.can_allocate() || !packets_.can_answer()) return;
     const std::uint32_t index = starved_.front();
     starved_.pop();
     Tcb& tcb = connections_[index];

@@ -57,5 +57,22 @@ TEST(Bottleneck, IsToldWithTheNumbers) {
             "the link (client's worker busy 50 %; link full 20 times)");
 }
 
+TEST(Bottleneck, LeavesOutWhatCameBeforeTheWork) {
+  Work work;
+  work.client.busy_ns = 1000;
+  work.client.idle_ns = 990;
+  work.client.bursts_sent = 10;
+  work.client.device_full = 9;
+  Work before;
+  before.client.busy_ns = 10;
+  before.client.idle_ns = 980;
+  before.client.bursts_sent = 9;
+  before.client.device_full = 9;
+  EXPECT_EQ(find_bottleneck(work), Bottleneck::link);
+  work.leave_out(before);
+  EXPECT_EQ(find_bottleneck(work), Bottleneck::client);
+  EXPECT_EQ(work.client.device_full, 0U);
+}
+
 }  // namespace
 }  // namespace handfast::load

@@ -243,7 +243,7 @@ void expect_distinct_names(int count) {
 }
 
 TEST(Errors, EachHasAName) {
-  expect_distinct_names<Error>(12);
+  expect_distinct_names<Error>(13);
   expect_distinct_names<CloseReason>(7);
   expect_distinct_names<State>(kStateCount);
   EXPECT_EQ(to_string(State::syn_received), "SYN-RECEIVED");
