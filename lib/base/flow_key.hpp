@@ -31,19 +31,23 @@ constexpr std::uint64_t fold_multiply(std::uint64_t x, std::uint64_t y) {
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
-// IPv4 addresses differ in their second half only: they are spared the multiplication of the first.
+// One end's address and port as a word. Nothing of an IPv4 address and its port is lost in it; of
+// an IPv6 address the first half is multiplied in.
+inline std::uint64_t hash_end(const Address& address, std::uint16_t port,
+                              const HashSecret& secret) {
+  const auto words = std::bit_cast<std::array<std::uint64_t, 2>>(address.bytes());
+  const std::uint64_t end = words[1] ^ port;
+  return words[0] == 0 ? end : end ^ fold_multiply(words[0] ^ secret.a, secret.b | 1);
+}
+
+// The same from both ends of a connection: where they share a secret, a client knows which worker
+// of its server a source port leads to.
 inline std::uint64_t hash_flow(const Address& local, const Address& remote,
                                std::uint16_t local_port, std::uint16_t remote_port,
                                const HashSecret& secret) {
-  using Words = std::array<std::uint64_t, 2>;
-  const auto ours = std::bit_cast<Words>(local.bytes());
-  const auto theirs = std::bit_cast<Words>(remote.bytes());
-  const std::uint64_t ports = std::uint64_t{local_port} << 16 | remote_port;
-  std::uint64_t h = fold_multiply(ours[1] ^ secret.a, theirs[1] ^ secret.b);
-  if ((ours[0] | theirs[0]) != 0) {
-    h = fold_multiply(h ^ ours[0] ^ secret.a, theirs[0] ^ secret.b);
-  }
-  return fold_multiply(h ^ ports ^ secret.b, secret.a | 1);
+  const std::uint64_t both = fold_multiply(hash_end(local, local_port, secret) ^ secret.a,
+                                           hash_end(remote, remote_port, secret) ^ secret.a);
+  return fold_multiply(both ^ secret.b, secret.a | 1);
 }
 
 inline std::uint64_t hash_flow(const FlowKey& key, const HashSecret& secret) {

@@ -41,6 +41,12 @@ std::expected<PortSecrets, std::string> draw_secrets(const PortConfig& port, std
   return PortSecrets{.flow = {words[0], words[1]}, .isn = {words[2], words[3]}};
 }
 
+// The embedded pair's workers are joined one to one: with one secret, a client chooses ports whose
+// frames come to the server's worker that owns them. Seeds that differ are kept apart.
+bool are_one_pair(const PortConfig& a, const PortConfig& b) {
+  return a.device.empty() && b.device.empty() && a.stack.seed == b.stack.seed;
+}
+
 // Wakes run_on() when its task was run or thrown away, whichever comes.
 class Completion {
  public:
@@ -94,10 +100,13 @@ Status Runtime::Impl::start() {
 
 Status Runtime::Impl::start_workers() {
   const auto cpus = runtime::assign_cpus(config, runtime::allowed_cpus());
+  base::HashSecret first_flow_secret;
   for (std::size_t p = 0; p < config.ports.size(); ++p) {
     const auto& port = config.ports[p];
-    const auto secrets = draw_secrets(port, p);
+    auto secrets = draw_secrets(port, p);
     if (!secrets) return std::unexpected(secrets.error());
+    if (p > 0 && are_one_pair(config.ports[0], port)) secrets->flow = first_flow_secret;
+    if (p == 0) first_flow_secret = secrets->flow;
     for (unsigned queue = 0; queue < port.workers; ++queue) {
       const auto id = static_cast<unsigned>(workers.size());
       const runtime::WorkerPlan plan{

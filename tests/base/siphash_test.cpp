@@ -67,6 +67,18 @@ TEST(FlowHash, TakesEveryPartOfTheKey) {
   EXPECT_NE(hash_flow(key, {.a = 1, .b = 2}), hash);
 }
 
+TEST(FlowHash, IsTheSameFromBothEnds) {
+  const HashSecret secret{.a = 3, .b = 5};
+  for (const auto& [ours, theirs] :
+       {std::pair{Address::v4(0xc6120001), Address::v4(0xc6120002)},
+        std::pair{*Address::parse("2001:db8::1"), *Address::parse("2001:db8:1::2")}}) {
+    EXPECT_EQ(hash_flow({ours, theirs, 80, 40'000}, secret),
+              hash_flow({theirs, ours, 40'000, 80}, secret));
+    EXPECT_NE(hash_flow({ours, theirs, 80, 40'000}, secret),
+              hash_flow({ours, theirs, 40'000, 80}, secret));
+  }
+}
+
 TEST(FlowHash, SpreadsFlowsOverWorkers) {
   constexpr unsigned kWorkers = 3;
   constexpr unsigned kFlows = 30'000;
