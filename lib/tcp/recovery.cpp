@@ -72,10 +72,15 @@ void undo(Tcb& tcb, Context& context) {
   ++context.counters.recoveries_undone;
 }
 
+// A D-SACK more than there were retransmissions: the network duplicates, and from then on D-SACKs
+// say nothing of what we did, as Linux has it.
+bool tells_of_resend(Transfer& t) {
+  return ++t.dsack_dups <= t.total_retrans;
+}
+
 // Each retransmission that D-SACK calls needless; none needed means that nothing had been lost.
 void count_needless_resend(Tcb& tcb, const base::Segment& seg) {
   Transfer& t = *tcb.transfer;
-  ++t.dsack_dups;
   if (!t.can_undo || t.resent_segments == 0) return;
   const base::SackBlock& block = seg.options.sack[0];
   if (block.right.is_after(t.recover) || block.right.is_at_or_before(t.recovery_start)) return;
@@ -295,6 +300,7 @@ AckNews take_ack(Tcb& tcb, const base::Segment& seg, bool is_duplicate, Context&
   if (advances) take_cumulative_ack(tcb, seg.ack, ts_echo, news, context);
   if (tcb.sack) {
     take_sack_blocks(tcb, seg, news, context);
+    news.dsack = news.dsack && tells_of_resend(t);
     if (news.dsack) count_needless_resend(tcb, seg);
   } else {
     count_duplicates(tcb, news, is_duplicate);

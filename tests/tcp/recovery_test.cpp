@@ -169,6 +169,18 @@ TEST_F(RecoveryTest, ReorderingIsLearntAndWaitedFor) {
   EXPECT_GE(tcb.cwnd, 10'000U);
 }
 
+// What was never sent again was doubled on its way: the window for reordering stays as it is.
+TEST_F(RecoveryTest, CopiesThatTheNetworkMadeWidenNothing) {
+  send_flight(10);
+  wait(20ms);
+  arrive(ack(5));
+  const auto before = tcb.transfer->reorder_windows;
+  for (std::uint32_t copy = 1; copy <= 4; ++copy) arrive(ack(5, {{copy, copy}}));
+  arrive(ack(11));
+  EXPECT_EQ(tcb.transfer->dsack_dups, 4U);
+  EXPECT_EQ(tcb.transfer->reorder_windows, before);
+}
+
 // Wherever the numbers begin.
 TEST_F(RecoveryTest, NeedlessCopiesWidenTheReorderingWindow) {
   for (const std::uint32_t first : {kIss, 0x4000'0000U, 0x9000'0000U, 0xffff'f000U}) {
@@ -177,6 +189,7 @@ TEST_F(RecoveryTest, NeedlessCopiesWidenTheReorderingWindow) {
     send_flight(10);
     wait(20ms);
     EXPECT_EQ(tcb.transfer->reorder_windows, 1U);
+    tcb.transfer->total_retrans = 2;  // as if 1 and 2 had been sent again
     arrive(ack(5, {{1, 1}}));
     EXPECT_EQ(tcb.transfer->reorder_windows, 2U) << first;
     arrive(ack(6, {{2, 2}}));  // of the same round trip
