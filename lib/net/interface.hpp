@@ -1,7 +1,8 @@
 // Interface: what one port is to the network: its addresses, ranges, routes, VLAN and MTU, checked
 // once at start and constant afterwards. It sends nothing and resolves nothing (see
 // neighbours.hpp). Made by the stack from its configuration; asked by the stack for each received
-// frame (is_ours, is_broadcast) and for each new connection (source_for, next_hop).
+// frame that belongs to no known flow (is_ours, is_broadcast) and for each new connection
+// (source_for, next_hop).
 #pragma once
 
 #include <cstdint>
