@@ -1,6 +1,8 @@
 // Opener: opens connections from a range of addresses, at a pace and up to a limit in flight, a few
 // a poll. What is done with them is the handler's affair. It never cuts a TIME-WAIT short: when the
-// records kept for 2MSL leave no room, it waits.
+// records kept for 2MSL leave no room, it waits. At a set rate that is more than can be done, those
+// in flight go first: others are opened when nothing has to wait any more, late as they then are.
+// All that were due at once would only fill memory and time out.
 #pragma once
 
 #include <algorithm>
@@ -53,7 +55,7 @@ class Opener {
       tally_.room_wait_ns += static_cast<std::uint64_t>((now - last_poll_).count());
     } else if (!answered_) {
       open_first(worker, handler, now, in_flight);
-    } else {
+    } else if (plan_.rate == 0 || !worker.is_behind()) {
       for (int i = 0; i < kOpensPerPoll && in_flight < plan_.concurrency && !is_done(); ++i) {
         if (!pace_.is_due(now) || !open_one(worker, handler, pace_.intended(now))) break;
         pace_.advance();

@@ -78,6 +78,10 @@ class Worker {
   std::uint64_t open_count() const;
   std::uint64_t half_open_count() const;
   std::uint64_t time_wait_count() const;
+  // Whether frames that have arrived, or that are to leave, had to wait when the last turn ended:
+  // more is offered than this worker, or the link behind it, can do. Who opens connections at a
+  // rate of its own does best to finish those that it has first. O(1).
+  bool is_behind() const;
   // Bytes of the tables that open and half-open connections live in. Of records, of what is kept
   // while data is on the way and of timers as many as were ever used; the flow table (TIME-WAIT's
   // share included) and the output's queue whole. O(1).

@@ -37,6 +37,9 @@ std::uint64_t Worker::half_open_count() const {
 std::uint64_t Worker::time_wait_count() const {
   return stack_->time_wait_count();
 }
+bool Worker::is_behind() const {
+  return stack_->is_behind();
+}
 std::uint64_t Worker::connection_table_bytes() const {
   return stack_->connection_table_bytes();
 }

@@ -25,6 +25,7 @@ class Pump {
     const bool takes_input = stuck_ || stack_->has_room_for(kReceiveBurst);
     const std::size_t received = takes_input ? receive(now) : 0;
     stack_->input(now, std::span{received_}.first(received));
+    stack_->set_behind(received == kReceiveBurst || !takes_input || has_left_over_);
     hook();
     stack_->advance(now);
     const std::size_t moved = received + flush(now);
@@ -56,6 +57,7 @@ class Pump {
       // A full device gets its turn again after input: two full peers would else wait for ever.
       if (sent < frames.size()) break;
     }
+    has_left_over_ = !stack_->frames().empty() || stack_->has_output();
     stuck_ = sent_all == 0 && !stack_->frames().empty();
     return sent_all;
   }
@@ -69,7 +71,8 @@ class Pump {
 
   Stack* stack_;
   base::Device* device_;
-  bool stuck_ = false;  // the device took nothing in the last turn
+  bool stuck_ = false;          // the device took nothing in the last turn
+  bool has_left_over_ = false;  // not everything was sent
   std::array<base::Packet, kReceiveBurst> received_;
 };
 

@@ -101,6 +101,9 @@ class Stack final : private net::FrameSink {
     (was_busy ? counters_.busy_ns : counters_.idle_ns) += static_cast<std::uint64_t>(took.count());
   }
   void count_sleep() { ++counters_.sleeps; }
+  // And whether there was more to receive or to send than it took: what Worker says.
+  void set_behind(bool is_behind) { is_behind_ = is_behind; }
+  bool is_behind() const { return is_behind_; }
 
   Worker& worker() { return worker_; }
   const base::LiveCounters& counters() const { return counters_; }
@@ -352,6 +355,7 @@ class Stack final : private net::FrameSink {
   Delivery delivery_;
   std::size_t ready_first_ = 0;
   std::size_t ready_end_ = 0;
+  bool is_behind_ = false;
   std::array<base::Packet, kReadyMax> ready_;
   std::array<Arrived, kInputBurst> arrived_;
 };

@@ -117,5 +117,33 @@ TEST(Pump, InputGoesOnBeforeADeviceThatTakesNothing) {
   EXPECT_GT(host.stack->counters().snapshot().answers_dropped, 0U);
 }
 
+TEST(Pump, IsBehindWhileFramesWaitToBeReceived) {
+  SlowDevice device;
+  Host host(device);
+  const Worker& worker = host.stack->worker();
+  device.to_deliver = 1;
+  host.turns(10);
+  EXPECT_FALSE(worker.is_behind());
+  device.to_deliver = 200;  // 199 in bursts of 64
+  host.turns(3);
+  EXPECT_TRUE(worker.is_behind());
+  host.turns(2);
+  EXPECT_FALSE(worker.is_behind());
+}
+
+TEST(Pump, IsBehindWhileFramesWaitToBeSent) {
+  SlowDevice device;
+  Host host(device);
+  const Worker& worker = host.stack->worker();
+  device.to_deliver = 1;
+  host.turns(10);
+  device.per_turn = 10;
+  device.to_deliver = 41;  // 40 answers
+  host.turns(2);
+  EXPECT_TRUE(worker.is_behind());
+  host.turns(10);
+  EXPECT_FALSE(worker.is_behind());
+}
+
 }  // namespace
 }  // namespace handfast::stack
