@@ -111,7 +111,7 @@ StackConfig server_stack(const Options& options) {
     stack.interface.routes = {Route{source, options.address.network}};
   }
   stack.max_connections = static_cast<std::uint32_t>(options.kept()) + records_for(2 * open);
-  stack.max_half_open = records_for(2 * open);
+  stack.max_half_open = stack.max_half_open_per_listener = records_for(2 * open);
   stack.max_time_wait = static_cast<std::uint32_t>(std::max<std::uint64_t>(2 * open, kTimeWaitMin));
   if (options.seed) stack.seed = *options.seed + 1;
   return stack;

@@ -70,6 +70,7 @@ struct StackConfig {
 
   std::uint32_t max_connections = 65'536;   // full records: SYN-SENT to LAST-ACK
   std::uint32_t max_half_open = 65'536;     // SYN-RECEIVED of listeners, 64 bytes each
+  std::uint32_t max_half_open_per_listener = 32'768;
   std::uint32_t max_time_wait = 1'000'000;  // 28 bytes each, allocated as they come
   std::uint16_t max_listeners = 64;
 
@@ -91,6 +92,9 @@ struct StackConfig {
   bool timestamps = true;      // offer and accept RFC 7323 timestamps
   bool window_scaling = true;  // offer and accept RFC 7323 window scaling
   bool sack = true;            // offer and accept selective acknowledgement (RFC 2018)
+  // Past the bounds of half-open records a SYN is answered with a cookie instead of being dropped
+  // (RFC 4987 section 3.6).
+  bool syn_cookies = true;
   EcnMode ecn = EcnMode::accept;
   FastOpen fast_open = FastOpen::off;
   std::uint32_t max_fast_open = 1024;  // let in by a SYN, their handshakes not done (section 5.1)

@@ -70,7 +70,10 @@ namespace handfast {
   X(challenge_acks, "challenge ACKs sent (RFC 5961)")                                            \
   X(challenge_acks_limited, "challenge ACKs held back by their rate limit")                      \
   X(half_open_expired, "SYN-RECEIVED given up: the third segment never came")                    \
-  X(half_open_refused, "SYNs dropped: max_half_open was reached")                                \
+  X(half_open_refused, "SYNs dropped: max_half_open or its share for a listener was reached")    \
+  X(syn_cookies_sent, "SYNs answered with a cookie and no record (RFC 4987)")                    \
+  X(syn_cookies_received, "connections made of a SYN cookie that came back")                     \
+  X(syn_cookies_failed, "ACKs to a listener that showed no good SYN cookie")                     \
   X(syn_dropped_no_packets, "SYNs dropped: packet buffers ran low")                              \
   X(text_refused_no_packets, "text dropped unread: packet buffers were scarce")                   \
   X(connections_refused, "SYNs or handshakes dropped: no connection record was free")            \

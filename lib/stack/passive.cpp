@@ -4,6 +4,7 @@
 #include "tcp/isn.hpp"
 #include "tcp/output.hpp"
 #include "tcp/reset.hpp"
+#include "tcp/syn_cookie.hpp"
 #include "tcp/time_wait.hpp"
 #include "wire/drop.hpp"
 
@@ -16,7 +17,7 @@ void Stack::answer_with_reset(const Arrived& arrived) {
   if (const auto rst = tcp::reset_for(arrived.segment)) emit_reply(arrived.key, *rst);
 }
 
-bool Stack::at_listener(const Arrived& arrived) {
+bool Stack::at_listener(Arrived& arrived) {
   const auto listener = listeners_.find(arrived.key.local, arrived.key.local_port);
   if (stopped_ || !listener) {
     wire::count(wire::Drop::no_listener, counters_);
@@ -27,6 +28,7 @@ bool Stack::at_listener(const Arrived& arrived) {
     case tcp::ListenVerdict::ignore:
       return false;
     case tcp::ListenVerdict::reset:
+      if (may_show_syn_cookie()) return open_by_syn_cookie(arrived, *listener);
       answer_with_reset(arrived);
       return false;
     case tcp::ListenVerdict::open:
@@ -36,6 +38,11 @@ bool Stack::at_listener(const Arrived& arrived) {
 }
 
 bool Stack::open_passively(const Arrived& arrived, std::uint32_t listener) {
+  // RFC 7413 section 5.1: no Fast Open under a flood; a SYN cookie has no room for text either.
+  if (config_.syn_cookies && !has_half_open_for(listener)) {
+    answer_with_syn_cookie(arrived);
+    return false;
+  }
   const Seq iss = tcp::initial_sequence_number(arrived.key, place_.isn_key, context_.now);
   const Segment& syn = arrived.segment;
   auto answer = tcp::HalfOpenAnswer::syn_ack;
@@ -47,7 +54,7 @@ bool Stack::open_passively(const Arrived& arrived, std::uint32_t listener) {
     const bool shows_one = syn.options.cookie_length != 0;
     if (shows_one && (!is_good || !has_room)) ++counters_.fast_open_refused;
   }
-  open_half(arrived, iss, answer);
+  open_half(arrived, listener, iss, answer);
   return false;
 }
 
@@ -81,13 +88,19 @@ bool Stack::open_fast(const Arrived& arrived, std::uint32_t listener, Seq iss) {
   return packet_kept;
 }
 
-void Stack::open_half(const Arrived& arrived, Seq iss, tcp::HalfOpenAnswer answer) {
+bool Stack::has_half_open_for(std::uint32_t listener) const {
+  return half_opens_.in_use() < half_opens_.capacity() &&
+         listener_handlers_[listener].half_open < config_.max_half_open_per_listener;
+}
+
+void Stack::open_half(const Arrived& arrived, std::uint32_t listener, Seq iss,
+                      tcp::HalfOpenAnswer answer) {
   // When packets run low, what is open needs them more than what is not.
   if (packets_.is_low()) {
     ++counters_.syn_dropped_no_packets;
     return;
   }
-  const auto index = half_opens_.allocate();
+  const auto index = has_half_open_for(listener) ? half_opens_.allocate() : std::nullopt;
   if (!index) {
     ++counters_.half_open_refused;
     return;
@@ -97,6 +110,7 @@ void Stack::open_half(const Arrived& arrived, Seq iss, tcp::HalfOpenAnswer answe
     half_opens_.free(*index);
     return;
   }
+  ++listener_handlers_[listener].half_open;
   tcp::open_half(half_opens_[*index], arrived.key, arrived.segment, iss, context_);
   ++counters_.passive_opens;
   schedule_half_open(*index, answer);
@@ -126,7 +140,23 @@ void Stack::at_half_open(std::uint32_t index, Arrived& arrived) {
   packets_.free(arrived.packet);
 }
 
-// The third segment has come: only now a full record is spent.
+// The third segment has come: only now a full record is spent. None free, or no way there: nothing.
+std::optional<std::uint32_t> Stack::promote(const tcp::HalfOpen& half, std::uint32_t listener) {
+  const Listener& at = listener_handlers_[listener];
+  const auto index = take_connection(at.handler, at.events, at.options);
+  const auto neighbour = neighbour_towards(half.key.remote);
+  if (!index || !neighbour) {
+    ++counters_.connections_refused;
+    if (index) connections_.free(*index);
+    return std::nullopt;
+  }
+  tcp::Tcb& tcb = connections_[*index];
+  tcp::promote(tcb, half, context_);
+  tcb.neighbour = *neighbour;
+  neighbours_.pin(*neighbour);
+  return index;
+}
+
 void Stack::establish(std::uint32_t half_index, Arrived& arrived) {
   const auto listener = listeners_.find(arrived.key.local, arrived.key.local_port);
   if (!listener) {
@@ -135,32 +165,82 @@ void Stack::establish(std::uint32_t half_index, Arrived& arrived) {
     packets_.free(arrived.packet);
     return;
   }
-  const Listener& at = listener_handlers_[*listener];
-  const auto index = take_connection(at.handler, at.events, at.options);
-  const auto neighbour = neighbour_towards(arrived.key.remote);
-  if (!index || !neighbour) {
+  const auto index = promote(half_opens_[half_index], *listener);
+  if (!index) {
     // The record stays half-open: the peer's next segment tries again.
-    ++counters_.connections_refused;
-    if (index) connections_.free(*index);
     packets_.free(arrived.packet);
     return;
   }
-  tcp::Tcb& tcb = connections_[*index];
-  tcp::promote(tcb, half_opens_[half_index], context_);
-  tcb.neighbour = *neighbour;
-  neighbours_.pin(*neighbour);
   flows_.replace(arrived.hash, RecordRef{RecordKind::half_open, half_index}.raw(),
                  RecordRef{RecordKind::connection, *index}.raw());
+  --listener_handlers_[*listener].half_open;
   timer::Wheel::cancel(half_opens_[half_index].timer);
   half_opens_.free(half_index);
   at_connection(*index, arrived);
 }
 
+// --- past the bound of half-open records: SYN cookies
+
+void Stack::answer_with_syn_cookie(const Arrived& arrived) {
+  if (packets_.is_low()) {
+    ++counters_.syn_dropped_no_packets;
+    return;
+  }
+  if (!emit_reply(arrived.key, tcp::syn_ack_with_syn_cookie(arrived.key, arrived.segment,
+                                                            syn_cookie_key_, context_))) {
+    return;
+  }
+  ++counters_.syn_cookies_sent;
+  last_syn_cookie_ = context_.now;
+}
+
+// A stray ACK is looked at for a cookie only while one of ours may be good still.
+bool Stack::may_show_syn_cookie() const {
+  return last_syn_cookie_ && context_.now - *last_syn_cookie_ < tcp::kSynCookieLifetimeMax;
+}
+
+// Returns whether the packet was kept, or freed.
+bool Stack::open_by_syn_cookie(Arrived& arrived, std::uint32_t listener) {
+  const auto half =
+      tcp::half_open_of_syn_cookie(arrived.key, arrived.segment, syn_cookie_key_, context_);
+  if (!half) {
+    ++counters_.syn_cookies_failed;
+    answer_with_reset(arrived);
+    return false;
+  }
+  // Without a record the peer's next segment tries again.
+  const auto index = promote(*half, listener);
+  if (!index) return false;
+  if (!flows_.insert(arrived.hash, RecordRef{RecordKind::connection, *index}.raw())) {
+    ++counters_.connections_refused;
+    release_connection(*index);
+    return false;
+  }
+  ++counters_.syn_cookies_received;
+  ++counters_.passive_opens;
+  at_connection(*index, arrived);
+  return true;
+}
+
 void Stack::drop_half_open(std::uint32_t index) {
   tcp::HalfOpen& half = half_opens_[index];
+  const auto listener = listeners_.find(half.key.local, half.key.local_port);
+  if (listener) --listener_handlers_[*listener].half_open;
   flows_.erase(hash_of(half.key), RecordRef{RecordKind::half_open, index}.raw());
   timer::Wheel::cancel(half.timer);
   half_opens_.free(index);
+}
+
+// Which listener a record belongs to is not kept in it: it is asked for when that ends. So when the
+// answers change, all are counted anew.
+void Stack::count_half_opens() {
+  for (std::uint32_t i = 0; i < config_.max_listeners; ++i) listener_handlers_[i].half_open = 0;
+  for (std::uint32_t i = 0; i < half_opens_.touched(); ++i) {
+    if (!half_opens_.is_in_use(i)) continue;
+    const base::FlowKey& key = half_opens_[i].key;
+    const auto listener = listeners_.find(key.local, key.local_port);
+    if (listener) ++listener_handlers_[*listener].half_open;
+  }
 }
 
 void Stack::half_open_timer(std::uint32_t index) {
@@ -219,14 +299,17 @@ void Stack::at_time_wait(std::uint32_t index, Arrived& arrived) {
       emit_reply(arrived.key, tcp::ack_of(state, context_));
       break;
     case tcp::TimeWaitVerdict::reopen: {
-      if (!listeners_.find(arrived.key.local, arrived.key.local_port)) {
+      const auto listener = listeners_.find(arrived.key.local, arrived.key.local_port);
+      if (!listener) {
         // Nobody would take it: the record is worth more than a RST.
         ++counters_.time_wait_answered;
         emit_reply(arrived.key, tcp::ack_of(state, context_));
         break;
       }
-      if (half_opens_.in_use() == half_opens_.capacity() || packets_.is_low()) {
-        ++counters_.half_open_refused;  // the record stays; the peer asks again
+      // A SYN cookie would not do: its ISS comes as it comes, and the third segment would meet this
+      // record. It stays, and the peer asks again.
+      if (!has_half_open_for(*listener) || packets_.is_low()) {
+        ++counters_.half_open_refused;
         break;
       }
       ++counters_.time_wait_reused;
@@ -236,7 +319,7 @@ void Stack::at_time_wait(std::uint32_t index, Arrived& arrived) {
       Seq iss = tcp::initial_sequence_number(arrived.key, place_.isn_key, context_.now);
       constexpr std::uint32_t kBeyond = 1 << 17;
       if (!iss.is_after(state.snd_nxt)) iss = state.snd_nxt + kBeyond;
-      open_half(arrived, iss, tcp::HalfOpenAnswer::syn_ack);
+      open_half(arrived, *listener, iss, tcp::HalfOpenAnswer::syn_ack);
       break;
     }
   }

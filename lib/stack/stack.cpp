@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <new>
 
+#include "tcp/syn_cookie.hpp"
+
 namespace handfast::stack {
 
 using tcp::Tick;
@@ -65,7 +67,8 @@ Stack::Stack(const StackConfig& config, const StackPlace& place, const net::Inte
       neighbours_(interface_, *this, counters_, place.flow_secret),
       icmp_(interface_),
       config_(config),
-      time_wait_ms_(static_cast<std::uint32_t>(2 * config.msl / std::chrono::milliseconds(1))) {}
+      time_wait_ms_(static_cast<std::uint32_t>(2 * config.msl / std::chrono::milliseconds(1))),
+      syn_cookie_key_(tcp::syn_cookie_key(place.isn_key)) {}
 
 bool Stack::reserve(Instant now) {
   const std::uint32_t records = config_.max_connections + config_.max_half_open;
@@ -171,11 +174,13 @@ std::expected<void, Error> Stack::listen(const Endpoint& local, void* handler,
   const auto id = listeners_.add(local);
   if (!id) return std::unexpected(id.error());
   listener_handlers_[*id] = {.handler = handler, .events = *table, .options = options};
+  count_half_opens();
   return {};
 }
 
 void Stack::stop_listening(const Endpoint& local) {
   listeners_.remove(local);
+  count_half_opens();
 }
 
 void Stack::stop(Instant now) {

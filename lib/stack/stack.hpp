@@ -189,6 +189,7 @@ class Stack final : private net::FrameSink {
     void* handler;
     std::uint8_t events;  // which of event_tables_
     ConnectionOptions options;
+    std::uint32_t half_open = 0;  // records of SYNs to it
   };
 
   Stack(const StackConfig& config, const StackPlace& place, const net::Interface& interface,
@@ -218,12 +219,19 @@ class Stack final : private net::FrameSink {
 
   // passive.cpp: LISTEN, SYN-RECEIVED, TIME-WAIT.
   // Returns whether the packet was kept.
-  bool at_listener(const Arrived& arrived);
+  bool at_listener(Arrived& arrived);
   bool open_passively(const Arrived& arrived, std::uint32_t listener);
   bool open_fast(const Arrived& arrived, std::uint32_t listener, tcp::Seq iss);
-  void open_half(const Arrived& arrived, tcp::Seq iss, tcp::HalfOpenAnswer answer);
+  bool has_half_open_for(std::uint32_t listener) const;
+  void open_half(const Arrived& arrived, std::uint32_t listener, tcp::Seq iss,
+                 tcp::HalfOpenAnswer answer);
   void at_half_open(std::uint32_t index, Arrived& arrived);
+  std::optional<std::uint32_t> promote(const tcp::HalfOpen& half, std::uint32_t listener);
   void establish(std::uint32_t index, Arrived& arrived);
+  void answer_with_syn_cookie(const Arrived& arrived);
+  bool may_show_syn_cookie() const;
+  bool open_by_syn_cookie(Arrived& arrived, std::uint32_t listener);
+  void count_half_opens();
   void drop_half_open(std::uint32_t index);
   void at_time_wait(std::uint32_t index, Arrived& arrived);
   void enter_time_wait(std::uint32_t index);
@@ -348,6 +356,8 @@ class Stack final : private net::FrameSink {
   StackConfig config_;
   std::uint32_t time_wait_ms_;  // 2MSL
   bool stopped_ = false;        // nothing new begins
+  base::SipKey syn_cookie_key_;
+  std::optional<Instant> last_syn_cookie_;  // when the last one left
   tcp::FastOpenCookies cookies_;
   std::uint32_t fast_opens_ = 0;  // in SYN-RECEIVED with text of the SYN
 

@@ -159,6 +159,7 @@ TEST(Config, TablesMustHoldSomething) {
   EXPECT_EQ(complaint([](StackConfig& c) { c.max_connections = 0; }),
             "max_connections is 0, but must be 1 to 2147483648");
   EXPECT_NE(complaint([](StackConfig& c) { c.max_half_open = 0; }), "");
+  EXPECT_NE(complaint([](StackConfig& c) { c.max_half_open_per_listener = 0; }), "");
   EXPECT_NE(complaint([](StackConfig& c) { c.max_time_wait = 0; }), "");
   EXPECT_NE(complaint([](StackConfig& c) { c.max_fast_open = 0; }), "");
 }
