@@ -173,15 +173,20 @@ bool Stack::output_half_open(std::uint32_t index) {
 }
 
 // Asked for the same host many times in a row, by a client for its server as by a server for its
-// client, so the last answer is kept.
+// client, so the last answer is kept; and many hosts, a server's clients for example, have the same
+// next hop.
 std::optional<net::NeighbourId> Stack::neighbour_towards(const Address& remote) {
   if (last_way_.remote == remote && last_way_.removals == neighbours_.removals()) {
     return last_way_.neighbour;
   }
   const auto next_hop = interface_.next_hop(remote);
   if (!next_hop) return std::nullopt;
+  if (last_way_.next_hop == *next_hop && last_way_.removals == neighbours_.removals()) {
+    last_way_.remote = remote;
+    return last_way_.neighbour;
+  }
   const auto neighbour = neighbours_.find_or_add(*next_hop, context_.now);
-  if (neighbour) last_way_ = {remote, *neighbour, neighbours_.removals()};
+  if (neighbour) last_way_ = {remote, *next_hop, *neighbour, neighbours_.removals()};
   return neighbour;
 }
 

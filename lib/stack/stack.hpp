@@ -181,6 +181,7 @@ class Stack final : private net::FrameSink {
   // What neighbour_towards() said last; nothing at first, when no number of removals fits.
   struct Way {
     Address remote;
+    Address next_hop;
     net::NeighbourId neighbour = 0;
     std::uint64_t removals = ~std::uint64_t{0};
   };
