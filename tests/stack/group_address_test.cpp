@@ -1,34 +1,22 @@
 // Segments to and from addresses that are no single host's: silently discarded (RFC 9293 MUST-57,
 // MUST-63), and never connected to (MUST-46).
 
-#include "two_hosts.hpp"
-#include "wire/tcp.hpp"
+#include "forged_frame.hpp"
 
 namespace handfast::stack {
 namespace {
 
-constexpr std::size_t kMacBytes = 6;
+base::Segment syn() {
+  base::Segment segment;
+  segment.seq = base::Seq{1000};
+  segment.flags = base::kSyn;
+  segment.window = 1000;
+  return segment;
+}
 
-// A SYN to the server's port, in a frame to the same station as `like`.
+// A SYN to the server's port.
 Frame syn_to_station_of(const Frame& like, const Address& source, const Address& destination) {
-  base::MacAddress station;
-  std::memcpy(station.data(), like.data(), kMacBytes);
-  const bool is_v4 = source.is_v4();
-  const wire::LinkHeader link =
-      wire::make_link_header(station, {2, 0, 0, 0, 0, 0x99}, std::nullopt,
-                             is_v4 ? wire::kEtherTypeIpv4 : wire::kEtherTypeIpv6);
-  base::Segment syn;
-  syn.seq = base::Seq{1000};
-  syn.flags = base::kSyn;
-  syn.window = 1000;
-  Frame frame(256);
-  base::Packet packet{.data = frame.data()};
-  wire::emit_tcp(packet, {.link = link,
-                          .ip = {.source = source, .destination = destination},
-                          .ports = {.source = 5000, .destination = 80},
-                          .segment = syn});
-  frame.resize(packet.length);
-  return frame;
+  return frame_to_station_of(like, {source, 5000}, {destination, 80}, syn());
 }
 
 class GroupAddress : public testing::TestWithParam<Family> {};
