@@ -74,6 +74,8 @@ std::uint32_t records_for(std::uint64_t open) {
 
 StackConfig both_sides(const Options& options) {
   StackConfig stack = options.connection_settings;
+  // The same at both ends of the embedded pair, whose workers then agree on who owns a flow.
+  stack.seed = options.seed;
   stack.msl = options.msl;
   stack.textbook = options.textbook;
   stack.congestion_control = options.congestion;
@@ -96,7 +98,6 @@ StackConfig client_stack(const Options& options, std::uint64_t time_wait_per_wor
       static_cast<std::uint32_t>(options.kept()) + records_for(in_passing(options));
   stack.max_half_open = kSpareRecords;
   stack.max_time_wait = static_cast<std::uint32_t>(time_wait_per_worker) + kSpareTimeWait;
-  stack.seed = options.seed;
   return stack;
 }
 
@@ -113,7 +114,6 @@ StackConfig server_stack(const Options& options) {
   stack.max_connections = static_cast<std::uint32_t>(options.kept()) + records_for(2 * open);
   stack.max_half_open = records_for(2 * open);
   stack.max_time_wait = static_cast<std::uint32_t>(std::max<std::uint64_t>(2 * open, kTimeWaitMin));
-  if (options.seed) stack.seed = *options.seed + 1;
   return stack;
 }
 
