@@ -38,6 +38,7 @@ Json options_json(const Options& options) {
   json["rate_per_second"] = options.rate ? Json(*options.rate) : Json(nullptr);
   json["close"] = to_string(options.closing);
   json["textbook"] = options.textbook;
+  json["tso"] = apps::to_string(options.tso);
   json["congestion"] = apps::to_string(options.congestion);
   json["request_bytes"] = options.request_size;
   json["response_bytes"] = options.response_size;

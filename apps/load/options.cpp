@@ -114,6 +114,7 @@ void add_network_options(CLI::App& app, Options& options, Addressing& addressing
                    "next hop to servers on other networks", "ADDRESS");
   apps::add_parsed(app, "--mtu", options.mtu, apps::parse_mtu,
                    "bytes of an IP packet, 576 to 9000; default: 1500", "N");
+  apps::add_parsed(app, "--tso", options.tso, apps::parse_offload, apps::kTsoHelp, "MODE");
   app.add_option("--port", options.port,
                  "EAL port to use, such as net_tap0 or 0000:00:04.0; default: a server of our own "
                  "in the same process")
@@ -308,6 +309,9 @@ std::expected<Options, std::string> complete(Options options, const Addressing& 
   if (!options.embedded() && (!addressing.server || !addressing.address)) {
     return wrong(fmt::format("--port {} needs --server ADDRESS:PORT and --address ADDRESS/LENGTH",
                              options.port));
+  }
+  if (options.embedded() && options.tso == Offload::on) {
+    return wrong("--tso on needs a --port; the ring to the embedded server has no TSO");
   }
   if (options.embedded() && options.gateway) {
     return wrong("--gateway needs a --port; the embedded server is on the same link");

@@ -56,6 +56,7 @@ struct Options {
   std::optional<Prefix> source;  // none: the embedded default's range, else `address` alone
   std::optional<Address> gateway;
   std::uint16_t mtu = InterfaceConfig{}.mtu;
+  Offload tso = Offload::automatic;
 
   std::vector<unsigned> cores;
   unsigned workers = 1;  // a side

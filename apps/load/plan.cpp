@@ -126,7 +126,8 @@ RuntimeConfig runtime_config(const Options& options, std::uint64_t time_wait_per
   config.idle = options.idle;
   config.pcap_file = options.pcap_file;
   config.packets_per_worker += 2 * requests_at_once(options);
-  PortConfig client{options.port, client_stack(options, time_wait_per_worker), options.workers};
+  PortConfig client{options.port, client_stack(options, time_wait_per_worker), options.workers,
+                    options.tso};
   if (config.embedded) {
     config.ports.push_back(PortConfig{"", server_stack(options), options.workers});
   }

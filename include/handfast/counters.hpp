@@ -29,6 +29,7 @@ namespace handfast {
   X(syn_sent, "TCP segments with SYN and no ACK")                                                \
   X(syn_ack_sent, "TCP segments with SYN and ACK")                                               \
   X(ack_sent, "TCP segments that only acknowledge")                                              \
+  X(large_sent, "frames that the port was to cut into several segments (TSO)")                   \
   X(data_sent, "TCP segments with payload and no FIN")                                           \
   X(fin_sent, "TCP segments with FIN, payload or not")                                           \
   X(rst_sent, "TCP segments with RST")                                                           \

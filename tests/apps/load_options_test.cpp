@@ -237,6 +237,20 @@ TEST(LoadOptions, SourceRangeMustLastFor2Msl) {
                  "198.18.0.1/32");
 }
 
+TEST(LoadOptions, TsoIsThePortsAffair) {
+  const auto plan_with = [](const char* mode) {
+    return make_plan(*parse({"stream", "--port", "net_tap0", "--server", "10.1.0.1:80", "--address",
+                             "10.1.0.2/24", "--tso", mode}),
+                     1 << 30);
+  };
+  EXPECT_EQ(plan_with("on").runtime.ports[0].tso, Offload::on);
+  EXPECT_EQ(plan_with("off").runtime.ports[0].tso, Offload::off);
+  EXPECT_EQ(plan_with("auto").runtime.ports[0].tso, Offload::automatic);
+  EXPECT_TRUE(parse({"stream", "--tso", "auto"}));
+  EXPECT_REFUSED("--tso on needs a --port", "stream", "--tso", "on");
+  EXPECT_REFUSED("'yes' is none of auto, off, on", "--tso", "yes");
+}
+
 TEST(LoadOptions, FilesMustBeWritable) {
   EXPECT_REFUSED("cannot write 'no-such-place/x.json'", "--json", "no-such-place/x.json");
   EXPECT_REFUSED("cannot write '.': it is a directory", "--pcap", ".");
