@@ -96,6 +96,9 @@ void add_work_options(CLI::App& app, Options& options) {
                    "congestion control: new_reno, cubic (default), dctcp, bbr or none", "NAME");
   app.add_flag("--textbook", options.textbook,
                "every acknowledgement and FIN in a segment of its own");
+  app.add_flag(
+      "--fast-open", options.fast_open,
+      "request: the first bytes leave in the SYN (RFC 7413), from the second connection on");
   apps::add_connection_settings(app, options.connection_settings);
 }
 
@@ -243,6 +246,10 @@ std::expected<void, std::string> check_mode(const Options& options) {
   }
   if (options.mode == Mode::stream && options.rate) {
     return wrong("--rate means nothing to stream; it sends as fast as it goes");
+  }
+  if (options.mode != Mode::request && options.fast_open) {
+    return wrong(
+        fmt::format("--fast-open means nothing to {}; it is for request", to_string(options.mode)));
   }
   if (options.mode != Mode::stream && options.bytes) {
     return wrong(

@@ -47,6 +47,7 @@ struct Options {
   Direction direction = Direction::send;
   Closing closing = Closing::fin;
   bool textbook = false;
+  bool fast_open = false;  // requests go with the SYN (RFC 7413), once there is a cookie
   CongestionControl congestion = StackConfig{}.congestion_control;
   StackConfig connection_settings;  // --ecn and its like; all else as it comes
 

@@ -98,6 +98,7 @@ StackConfig client_stack(const Options& options, std::uint64_t time_wait_per_wor
       static_cast<std::uint32_t>(options.kept()) + records_for(in_passing(options));
   stack.max_half_open = kSpareRecords;
   stack.max_time_wait = static_cast<std::uint32_t>(time_wait_per_worker) + kSpareTimeWait;
+  if (options.fast_open) stack.fast_open = FastOpen::client;
   return stack;
 }
 
@@ -114,6 +115,8 @@ StackConfig server_stack(const Options& options) {
   stack.max_connections = static_cast<std::uint32_t>(options.kept()) + records_for(2 * open);
   stack.max_half_open = records_for(2 * open);
   stack.max_time_wait = static_cast<std::uint32_t>(std::max<std::uint64_t>(2 * open, kTimeWaitMin));
+  if (options.fast_open) stack.fast_open = FastOpen::server;
+  stack.max_fast_open = stack.max_half_open;
   return stack;
 }
 
@@ -155,6 +158,7 @@ Plan make_plan(const Options& options, std::uint64_t memory_available) {
                            .closing = options.closing,
                            .direction = options.direction,
                            .textbook = options.textbook,
+                           .fast_open = options.fast_open,
                            .server = options.server,
                            .source = options.source_range(),
                            .on_link = options.address,

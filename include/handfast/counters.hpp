@@ -55,6 +55,8 @@ namespace handfast {
   X(spurious_timeouts, "time-outs found to have been for nothing (RFC 5682, RFC 3522)")          \
   X(recoveries_undone, "window reductions taken back: nothing had been lost")                    \
   X(ecn_reductions, "window reductions asked for by congestion marks (RFC 3168)")                \
+  X(fast_open_sent, "SYNs of ours with text in them (RFC 7413)")                                 \
+  X(fast_open_taken, "of them: those whose text the SYN-ACK acknowledged, some of it at least")  \
   X(fast_open_accepted, "connections whose text came with the SYN (RFC 7413)")                   \
   X(fast_open_refused, "cookies that were not good, or came when too many were pending")         \
   X(path_mtu_lowered, "paths found smaller by ICMP (RFC 1191, RFC 8201)")                        \

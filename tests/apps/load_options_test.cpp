@@ -237,6 +237,18 @@ TEST(LoadOptions, SourceRangeMustLastFor2Msl) {
                  "198.18.0.1/32");
 }
 
+TEST(LoadOptions, FastOpenIsForRequests) {
+  const auto options = parse({"request", "--fast-open"});
+  ASSERT_TRUE(options);
+  const Plan plan = make_plan(*options, 1 << 30);
+  EXPECT_EQ(plan.runtime.ports[0].stack.fast_open, FastOpen::server);
+  EXPECT_EQ(plan.runtime.ports[1].stack.fast_open, FastOpen::client);
+  EXPECT_TRUE(plan.client.fast_open);
+  EXPECT_EQ(make_plan(*parse({"request"}), 1 << 30).runtime.ports[1].stack.fast_open,
+            FastOpen::off);
+  EXPECT_REFUSED("--fast-open means nothing to connect; it is for request", "--fast-open");
+}
+
 TEST(LoadOptions, TsoIsThePortsAffair) {
   const auto plan_with = [](const char* mode) {
     return make_plan(*parse({"stream", "--port", "net_tap0", "--server", "10.1.0.1:80", "--address",
@@ -406,6 +418,14 @@ std::vector<std::string> runs(SourceWalk& walk, int count) {
 TEST(SourceWalk, GoesOnWhenAnAddressHasNoPortLeft) {
   SourceWalk walk(Prefix::parse("10.0.0.0/30").value(), Prefix::parse("10.9.0.1/24").value(), 1);
   EXPECT_EQ(walk.next().to_string(), "10.0.0.1");
+  walk.skip();
+  EXPECT_EQ(walk.next().to_string(), "10.0.0.2");
+}
+
+TEST(SourceWalk, StaysAsLongAsItIsToldTo) {
+  SourceWalk walk(Prefix::parse("10.0.0.0/30").value(), Prefix::parse("10.9.0.1/24").value(), 1,
+                  SourceWalk::kLongestRun);
+  for (int i = 0; i < 1000; ++i) EXPECT_EQ(walk.next().to_string(), "10.0.0.1");
   walk.skip();
   EXPECT_EQ(walk.next().to_string(), "10.0.0.2");
 }
