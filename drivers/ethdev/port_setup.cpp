@@ -35,7 +35,8 @@ class Setup {
   base::DeviceInfo device_info(const base::MacAddress* mac) const;
   QueueTraits queue_traits() const {
     return {.trust_checksums = (rx_offloads_ & kRxChecksums) != 0,
-            .passes_buffers = passes_buffers()};
+            .passes_buffers = passes_buffers(),
+            .receives_large = is_driver("net_vhost")};
   }
 
  private:
