@@ -69,6 +69,7 @@ void add_options(CLI::App& app, Options& options, Words& words) {
                    "next hop to other networks", "ADDRESS");
   apps::add_parsed(app, "--mtu", options.mtu, apps::parse_mtu,
                    "bytes of an IP packet, 576 to 9000; default: 1500", "N");
+  apps::add_parsed(app, "--tso", options.tso, apps::parse_offload, apps::kTsoHelp, "MODE");
   app.add_option("--route", words.routes,
                  "next hop to one network, any number of times: PREFIX via ADDRESS")
       ->type_name("PREFIX via ADDRESS")
@@ -207,7 +208,7 @@ RuntimeConfig runtime_config(const Options& options) {
   if (options.has(Service::echo) || options.dial) stack.send_buffer = kOwedMax;
   RuntimeConfig config;
   config.eal = options.eal;
-  config.ports.push_back(PortConfig{options.port, stack, options.workers});
+  config.ports.push_back(PortConfig{options.port, stack, options.workers, options.tso});
   config.cores = options.cores;
   config.huge_pages = options.huge_pages;
   config.idle = options.idle;

@@ -43,6 +43,7 @@ struct Options {
   Prefix address;
   std::optional<Address> gateway;
   std::uint16_t mtu = InterfaceConfig{}.mtu;
+  Offload tso = Offload::automatic;
   std::vector<Route> routes;
   unsigned workers = 1;
   std::vector<unsigned> cores;

@@ -25,6 +25,10 @@ enum class CongestionControl : std::uint8_t {
 // Explicit congestion notification (RFC 3168).
 enum class EcnMode : std::uint8_t { off, accept, offer };
 
+// Whether a port does some of the work in our stead: where it can and where that pays; never; or
+// always, and a port that cannot is an error.
+enum class Offload : std::uint8_t { automatic, off, on };
+
 // TCP Fast Open (RFC 7413): data in the SYN.
 enum class FastOpen : std::uint8_t { off, client, server, both };
 

@@ -29,6 +29,7 @@ namespace handfast {
   X(syn_sent, "TCP segments with SYN and no ACK")                                                \
   X(syn_ack_sent, "TCP segments with SYN and ACK")                                               \
   X(ack_sent, "TCP segments that only acknowledge")                                              \
+  X(large_sent, "frames that the port was to cut into several segments (TSO)")                   \
   X(data_sent, "TCP segments with payload and no FIN")                                           \
   X(fin_sent, "TCP segments with FIN, payload or not")                                           \
   X(rst_sent, "TCP segments with RST")                                                           \
@@ -54,6 +55,8 @@ namespace handfast {
   X(spurious_timeouts, "time-outs found to have been for nothing (RFC 5682, RFC 3522)")          \
   X(recoveries_undone, "window reductions taken back: nothing had been lost")                    \
   X(ecn_reductions, "window reductions asked for by congestion marks (RFC 3168)")                \
+  X(fast_open_sent, "SYNs of ours with text in them (RFC 7413)")                                 \
+  X(fast_open_taken, "of them: those whose text the SYN-ACK acknowledged, some of it at least")  \
   X(fast_open_accepted, "connections whose text came with the SYN (RFC 7413)")                   \
   X(fast_open_refused, "cookies that were not good, or came when too many were pending")         \
   X(path_mtu_lowered, "paths found smaller by ICMP (RFC 1191, RFC 8201)")                        \

@@ -29,10 +29,12 @@ void Stack::at_connection(std::uint32_t index, Arrived& arrived) {
   Tcb& tcb = connections_[index];
   const bool asked_for_cookie = tcb.fast_open && tcb.state == State::syn_sent;
   const bool syn_was_lost = tcb.retransmits > 0;
+  const base::Seq before_text = tcb.snd_una + 1;  // in SYN-SENT
   if (!arrived.segment.payload.empty() && packets_.is_scarce()) refuse_text(arrived.segment);
   const Arrival arrival = tcp::segment_arrives(tcb, arrived.segment, arrived.packet, context_);
   if (asked_for_cookie && arrival.established) {
     learn_cookie(tcb, arrived.segment, syn_was_lost);
+    count_taken(tcb.snd_una - before_text);
     tcb.fast_open = false;
   }
   bool packet_kept = arrival.packet_kept;
@@ -40,6 +42,13 @@ void Stack::at_connection(std::uint32_t index, Arrived& arrived) {
   if (arrival.challenge) challenge(index);
   tell(index, arrival, arrived.packet, packet_kept);
   if (!packet_kept) packets_.free(arrived.packet);
+}
+
+// Of the text of a SYN: what the server did not take leaves again as if it never had.
+void Stack::count_taken(std::uint32_t text) {
+  if (text == 0) return;
+  ++counters_.fast_open_taken;
+  counters_.payload_bytes_sent += text;
 }
 
 // Its handler may not take it, and then it would be kept. It was never here: the peer sends it

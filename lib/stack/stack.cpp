@@ -250,8 +250,8 @@ void Stack::sent(std::size_t n) {
   if (n < ready_count()) ++counters_.device_full;
   for (std::size_t i = ready_first_; i < ready_first_ + n; ++i) {
     counters_.bytes_sent += ready_[i].length;
+    counters_.frames_sent += (ready_[i].flags & base::kContinues) == 0;
   }
-  counters_.frames_sent += n;
   ready_first_ += n;
   if (ready_first_ == ready_end_) ready_first_ = ready_end_ = 0;
 }

@@ -292,6 +292,7 @@ class Stack final : private net::FrameSink {
   // For answers without a connection: finds the way itself.
   bool emit_reply(const base::FlowKey& key, const base::Segment& segment);
   void challenge(std::uint32_t index);
+  void count_taken(std::uint32_t text);
   void learn_cookie(const tcp::Tcb& tcb, const base::Segment& syn_ack, bool syn_was_lost);
   void count_sent(const base::Segment& segment);
   std::size_t ready_count() const { return ready_end_ - ready_first_; }

@@ -55,6 +55,15 @@ TEST(ServeOptions, StreamsHaveALengthAndACongestionControl) {
   EXPECT_REFUSED("'reno' is none of new_reno, cubic", "--congestion", "reno");
 }
 
+TEST(ServeOptions, TsoIsThePortsAffair) {
+  const auto plain = parse({"--listen", "echo:7", "--port", "p", "--address", "198.18.0.1/24"});
+  EXPECT_EQ(runtime_config(*plain).ports.front().tso, Offload::automatic);
+  const auto options =
+      parse({"--listen", "echo:7", "--port", "p", "--address", "198.18.0.1/24", "--tso", "on"});
+  ASSERT_TRUE(options) << options.error().text;
+  EXPECT_EQ(runtime_config(*options).ports.front().tso, Offload::on);
+}
+
 TEST(ServeOptions, WorkersPollUnlessTheyAreToSleep) {
   const auto plain = parse({"--listen", "echo:7", "--port", "p", "--address", "198.18.0.1/24"});
   EXPECT_EQ(runtime_config(*plain).idle, IdleMode::poll);
