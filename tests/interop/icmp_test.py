@@ -129,6 +129,7 @@ def routers_are_asked_for_and_believed(bed):
         assert 133 in seen, f"no router solicitation among {seen}"
         assert seen.count(143) == 2, f"no two reports of multicast groups among {seen}"
         # A client beyond us, whose address is no neighbour's: without a router no answer reaches it.
+        bed.sysctl(bed.linux, "net.ipv6.conf.lo.disable_ipv6=0")
         bed.in_linux("ip", "address", "add", f"{FAR_AWAY}/128", "dev", "lo", "nodad")
         addresses = bed.in_linux("ip", "-6", "-o", "address", "show", "dev", LINK, "scope", "link")
         local = addresses.split("inet6 ")[1].split("/")[0]
