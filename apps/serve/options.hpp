@@ -42,6 +42,8 @@ struct Options {
   std::string port;  // an EAL port
   Prefix address;
   std::optional<Address> gateway;
+  bool accept_ra = false;
+  bool detect_duplicates = false;
   std::uint16_t mtu = InterfaceConfig{}.mtu;
   Offload tso = Offload::automatic;
   std::vector<Route> routes;

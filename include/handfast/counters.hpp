@@ -95,12 +95,19 @@ namespace handfast {
   X(solicitations_sent, "Neighbour Solicitations sent")                                          \
   X(advertisements_sent, "Neighbour Advertisements sent")                                        \
   X(discovery_received, "valid Neighbour Discovery messages received")                           \
+  X(router_solicitations_sent, "Router Solicitations sent")                                      \
+  X(router_advertisements_received, "valid Router Advertisements that were believed")            \
+  X(listener_reports_sent, "reports of our multicast groups sent (RFC 3810)")                    \
+  X(listener_queries_received, "queries about our multicast groups (RFC 3810)")                  \
+  X(duplicate_addresses, "IPv6 addresses given up: another host has them (RFC 4862)")            \
   X(neighbour_queue_dropped, "frames dropped while their next hop's address was unknown")        \
   X(neighbour_unreachable, "next hops that answered no ARP request or solicitation")             \
   X(no_route, "frames or opens without a route")                                                 \
   X(icmp_echo_answered, "ICMP echo requests answered")                                           \
   X(icmp_errors_received, "ICMP errors about TCP that matched a connection")                     \
   X(icmp_errors_ignored, "ICMP errors not believed or not about a connection of ours")           \
+  X(icmp_errors_sent, "ICMP errors of ours about packets that were refused")                     \
+  X(icmp_errors_limited, "ICMP errors of ours held back by their rate limit")                    \
   X(drop_too_short, "frames shorter than their headers need")                                    \
   X(drop_not_for_us_l2, "frames for another MAC address")                                        \
   X(drop_vlan, "frames with another VLAN tag than the interface's")                              \

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <expected>
 #include <optional>
+#include <span>
 
 #include "handfast/config.hpp"
 #include "handfast/connection.hpp"
@@ -78,6 +79,9 @@ class Worker {
   std::uint64_t open_count() const;
   std::uint64_t half_open_count() const;
   std::uint64_t time_wait_count() const;
+  // Addresses of the configuration that were given up, because another host has them (RFC 4862);
+  // their connections have ended as unreachable. Only with InterfaceConfig::duplicate_detection.
+  std::span<const Address> duplicate_addresses() const;
   // Bytes of the tables that open and half-open connections live in. Of records, of what is kept
   // while data is on the way and of timers as many as were ever used; the flow table (TIME-WAIT's
   // share included) and the output's queue whole. O(1).

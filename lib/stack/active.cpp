@@ -84,6 +84,10 @@ void Stack::challenge(std::uint32_t index) {
 void Stack::tell(std::uint32_t index, const Arrival& arrival, const base::Packet& packet,
                  bool& packet_kept) {
   Tcb& tcb = connections_[index];
+  if (arrival.established && path_mtus_.knows_any()) [[unlikely]] {
+    const auto* const known = path_mtus_.find(tcb.key.remote, context_.now);
+    if (known != nullptr) tcp::start_at(tcb, *known, context_);
+  }
   if (arrival.established && !tcb.aborted) {
     ++(tcb.passive ? counters_.established_passive : counters_.established_active);
     if (tcb.fast_open && tcb.passive) {  // told already

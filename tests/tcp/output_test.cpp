@@ -345,16 +345,18 @@ TEST_F(Output, WindowClosesWithWhatIsNotTaken) {
 // --- ICMP
 
 TEST_F(Output, IcmpIsBelievedOnlyInFlight) {
+  constexpr NetworkError kSaid = NetworkError::host_unreachable;
   syn_sent();
-  EXPECT_EQ(icmp_error(tcb, Seq{kIss + 1}, true), IcmpVerdict::disbelieve);
-  EXPECT_EQ(icmp_error(tcb, Seq{kIss}, false), IcmpVerdict::note);
-  EXPECT_EQ(icmp_error(tcb, Seq{kIss}, true), IcmpVerdict::abort);
+  EXPECT_EQ(icmp_error(tcb, Seq{kIss + 1}, kSaid, true), IcmpVerdict::disbelieve);
+  EXPECT_EQ(icmp_error(tcb, Seq{kIss}, kSaid, false), IcmpVerdict::note);
+  EXPECT_EQ(icmp_error(tcb, Seq{kIss}, kSaid, true), IcmpVerdict::abort);
   restart();
   established();
-  EXPECT_EQ(icmp_error(tcb, Seq{kIss + 1}, true), IcmpVerdict::disbelieve);
+  EXPECT_EQ(icmp_error(tcb, Seq{kIss + 1}, kSaid, true), IcmpVerdict::disbelieve);
   queue("data");
   output();
-  EXPECT_EQ(icmp_error(tcb, Seq{kIss + 1}, true), IcmpVerdict::note);  // RFC 5927 section 5.2
+  EXPECT_EQ(icmp_error(tcb, Seq{kIss + 1}, kSaid, true),
+            IcmpVerdict::note);  // RFC 5927 section 5.2
 }
 
 }  // namespace
