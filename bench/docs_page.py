@@ -15,6 +15,35 @@ def has_place(author):
     return bool(found) and LAST in rest
 
 
+def read(author):
+    """What is there; nothing where there is no place for it."""
+    return PAGE.read_text().partition(first_line(author))[2].partition(LAST)[0].strip()
+
+
+def cells_of(line):
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def with_rows(text, table, order):
+    """`text` with its Markdown table's rows replaced by those of `table` that have the same name.
+
+    Rows have their name in the first cell; new ones go where `order` has them. Text without a table
+    gets the whole of `table` behind it.
+    """
+    lines = text.splitlines()
+    fresh = {cells_of(line)[0]: line for line in table.splitlines()[2:]}
+    first = next((at for at, line in enumerate(lines) if set(line) <= set("|-: ") and line), None)
+    if first is None:
+        return f"{text}\n\n{table}".strip()
+    last = first + 1
+    while last < len(lines) and lines[last].startswith("|"):
+        last += 1
+    rows = {cells_of(line)[0]: line for line in lines[first + 1:last]} | fresh
+    known = [name for name in order if name in rows]
+    others = [name for name in rows if name not in order]
+    return "\n".join([*lines[:first + 1], *(rows[name] for name in known + others), *lines[last:]])
+
+
 def write(author, text):
     """In place of what was there."""
     before, first, rest = PAGE.read_text().partition(first_line(author))

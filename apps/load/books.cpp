@@ -159,6 +159,8 @@ std::vector<std::string> disagreements(const Books& books) {
                             server.tally.completed);
     comparison.expect_equal("the client counted responses", client.tally.responses,
                             "the server counted responses", server.tally.responses);
+    comparison.expect_equal("SYNs whose text was acknowledged", client.counters.fast_open_taken,
+                            "the server took", server.counters.fast_open_accepted);
     compare_bytes(client, server, comparison);
     compare_frames("client", client.counters, "server", server.counters, comparison);
     compare_frames("server", server.counters, "client", client.counters, comparison);

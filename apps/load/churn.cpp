@@ -1,5 +1,6 @@
 #include "apps/load/churn.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace handfast::load {
@@ -89,12 +90,31 @@ void Churn::close_waiting() {
   std::swap(opened_before_, opened_now_);
 }
 
+std::uint64_t Churn::bytes_with_syn() const {
+  constexpr std::uint64_t kLeastMss = 536;  // RFC 9293 section 3.7.1; options take some of it
+  return std::min<std::uint64_t>(plan_.request_size, kLeastMss - 40);
+}
+
+// In a buffer, which is taken whole or not at all: there is one bit to remember it by.
+void Churn::on_asked(Connection connection) {
+  if (!plan_.fast_open) return;
+  auto buffer = connection.worker().allocate_buffer();
+  if (!buffer) return;
+  buffer->resize(bytes_with_syn());
+  copy_payload(buffer->bytes());
+  if (!connection.send(std::move(*buffer))) return;
+  tally_.bytes_sent += bytes_with_syn();
+  connection.set_context(connection.context() | kMarked);
+}
+
 void Churn::on_open(Connection connection) {
   handshake_.record(ns_since_meant_for(connection));
   ++tally_.established;
-  connection.set_context(kOpened);
+  const bool has_begun = (connection.context() & kMarked) != 0;
+  const std::uint64_t context = kOpened | (has_begun ? bytes_with_syn() << kSentShift : 0);
+  connection.set_context(context);
   if (plan_.mode == Mode::request) {
-    continue_request(connection, kOpened);
+    continue_request(connection, context);
   } else if (plan_.textbook || plan_.closing == Closing::rst) {
     opened_now_.push_back(connection);
   } else {

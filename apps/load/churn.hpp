@@ -5,6 +5,7 @@
 //
 //   connect   context = kOpened
 //   request   context = kOpened | request bytes sent << 32 | response bytes received
+//             before on_open kMarked says that the first bytes were given to go with the SYN
 #pragma once
 
 #include <optional>
@@ -26,6 +27,7 @@ class Churn final : public End {
   Instant next_poll() const override { return opener_.next_poll(); }
   void on_drain(Worker& worker) override;
 
+  void on_asked(Connection connection);
   void on_open(Connection connection);
   std::size_t on_data(Connection connection, Bytes data);
   void on_writable(Connection connection);
@@ -36,6 +38,7 @@ class Churn final : public End {
   void work(Worker& worker);
   void continue_request(Connection connection, std::uint64_t context);
   void close_waiting();
+  std::uint64_t bytes_with_syn() const;
   bool was_completed(std::uint64_t context, CloseReason reason) const;
 
   const ClientPlan plan_;

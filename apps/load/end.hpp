@@ -2,8 +2,10 @@
 // main thread reads, on the worker's own thread, through Runtime::run_on().
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "apps/load/histogram.hpp"
@@ -56,6 +58,15 @@ class End : public Application {
       if (accepted < piece.size()) break;
     }
     return from;
+  }
+
+  // Fills `out` with the payload's first bytes.
+  void copy_payload(std::span<std::byte> out) const {
+    for (std::size_t at = 0; at < out.size();) {
+      const Bytes piece = payload_.at(at, out.size() - at);
+      std::copy(piece.begin(), piece.end(), out.begin() + static_cast<std::ptrdiff_t>(at));
+      at += piece.size();
+    }
   }
 
   Tally tally_;

@@ -38,6 +38,8 @@ Json options_json(const Options& options) {
   json["rate_per_second"] = options.rate ? Json(*options.rate) : Json(nullptr);
   json["close"] = to_string(options.closing);
   json["textbook"] = options.textbook;
+  json["fast_open"] = options.fast_open;
+  json["tso"] = apps::to_string(options.tso);
   json["congestion"] = apps::to_string(options.congestion);
   json["request_bytes"] = options.request_size;
   json["response_bytes"] = options.response_size;
@@ -126,6 +128,15 @@ Json bottleneck_json(const Work& work) {
           {"server", work.server ? work_json(*work.server) : Json(nullptr)}};
 }
 
+// Connections: those whose SYN had text, and those of which the server took it.
+Json fast_open_json(const Books& books) {
+  const Counters& client = books.client.counters;
+  return {{"text_in_syn", client.fast_open_sent},
+          {"acknowledged", client.fast_open_taken},
+          {"accepted_by_server",
+           books.server ? Json(books.server->counters.fast_open_accepted) : Json(nullptr)}};
+}
+
 Json kept_json(const KeptResult& kept) {
   return {{"connections", kept.connections},
           {"open_time_seconds", seconds(kept.open_time)},
@@ -162,6 +173,7 @@ Json to_json(const Report& report) {
   json["frames_per_connection"] = frames_per_connection(report.books.client);
   json["handshake"] = times_json(report.handshake);
   json["bottleneck"] = bottleneck_json(report.work);
+  if (report.options.fast_open) json["fast_open"] = fast_open_json(report.books);
   json["stages"] = stages_json(report.books);
   json["client"] = side_json(report.books.client);
   json["server"] = report.books.server ? side_json(*report.books.server) : Json(nullptr);

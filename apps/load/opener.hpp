@@ -1,8 +1,9 @@
 // Opener: opens connections from a range of addresses, at a pace and up to a limit in flight, a few
-// a poll. What is done with them is the handler's affair. It never cuts a TIME-WAIT short: when the
-// records kept for 2MSL leave no room, it waits. At a set rate that is more than can be done, those
-// in flight go first: others are opened when nothing has to wait any more, late as they then are.
-// All that were due at once would only fill memory and time out.
+// a poll. What is done with them is the handler's affair, which may have an on_asked(Connection): a
+// word with each before its SYN leaves. It never cuts a TIME-WAIT short: when the records kept for
+// 2MSL leave no room, it waits. At a set rate that is more than can be done, those in flight go
+// first: others are opened when nothing has to wait any more, late as they then are. All that were
+// due at once would only fill memory and time out.
 #pragma once
 
 #include <algorithm>
@@ -20,9 +21,12 @@ namespace handfast::load {
 // this bit, and the rest is the handler's.
 inline constexpr std::uint64_t kOpened = std::uint64_t{1} << 63;
 
+// Another bit of that time, of which its handler makes what it will.
+inline constexpr std::uint64_t kMarked = std::uint64_t{1} << 62;
+
 // In on_open: how long the handshake took, in ns.
 inline std::uint64_t ns_since_meant_for(Connection connection) {
-  const auto meant_for = static_cast<std::int64_t>(connection.context());
+  const auto meant_for = static_cast<std::int64_t>(connection.context() & ~kMarked);
   const Duration took = connection.worker().now() - Instant::from_ns(meant_for);
   return static_cast<std::uint64_t>(std::max<std::int64_t>(took.count(), 0));
 }
@@ -35,7 +39,8 @@ class Opener {
       : plan_(plan),
         tally_(tally),
         pace_(plan.rate),
-        sources_(plan.source, plan.on_link, plan.first_source) {}
+        sources_(plan.source, plan.on_link, plan.first_source,
+                 plan.fast_open ? SourceWalk::kLongestRun : SourceWalk::kRun) {}
 
   void start(Instant now) { last_poll_ = now; }
   // No more connections: the number is reached, or opening made no sense (see `refused_with`).
@@ -83,13 +88,15 @@ class Opener {
   template <class H>
   bool open_one(Worker& worker, H& handler, Instant meant_for) {
     const ConnectOptions options{.source = sources_.next(),
-                                 .context = static_cast<std::uint64_t>(meant_for.ns())};
+                                 .context = static_cast<std::uint64_t>(meant_for.ns()),
+                                 .fast_open = plan_.fast_open};
     const auto opened = worker.connect(plan_.server, handler, options);
     if (!opened) {
       note(opened.error());
       return false;
     }
     ++tally_.attempted;
+    if constexpr (requires { handler.on_asked(*opened); }) handler.on_asked(*opened);
     return true;
   }
 

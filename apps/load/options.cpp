@@ -96,6 +96,9 @@ void add_work_options(CLI::App& app, Options& options) {
                    "congestion control: new_reno, cubic (default), dctcp, bbr or none", "NAME");
   app.add_flag("--textbook", options.textbook,
                "every acknowledgement and FIN in a segment of its own");
+  app.add_flag(
+      "--fast-open", options.fast_open,
+      "request: the first bytes leave in the SYN (RFC 7413), from the second connection on");
   apps::add_connection_settings(app, options.connection_settings);
 }
 
@@ -114,6 +117,7 @@ void add_network_options(CLI::App& app, Options& options, Addressing& addressing
                    "next hop to servers on other networks", "ADDRESS");
   apps::add_parsed(app, "--mtu", options.mtu, apps::parse_mtu,
                    "bytes of an IP packet, 576 to 9000; default: 1500", "N");
+  apps::add_parsed(app, "--tso", options.tso, apps::parse_offload, apps::kTsoHelp, "MODE");
   app.add_option("--port", options.port,
                  "EAL port to use, such as net_tap0 or 0000:00:04.0; default: a server of our own "
                  "in the same process")
@@ -243,6 +247,10 @@ std::expected<void, std::string> check_mode(const Options& options) {
   if (options.mode == Mode::stream && options.rate) {
     return wrong("--rate means nothing to stream; it sends as fast as it goes");
   }
+  if (options.mode != Mode::request && options.fast_open) {
+    return wrong(
+        fmt::format("--fast-open means nothing to {}; it is for request", to_string(options.mode)));
+  }
   if (options.mode != Mode::stream && options.bytes) {
     return wrong(
         fmt::format("--bytes means nothing to {}; it is for stream", to_string(options.mode)));
@@ -308,6 +316,9 @@ std::expected<Options, std::string> complete(Options options, const Addressing& 
   if (!options.embedded() && (!addressing.server || !addressing.address)) {
     return wrong(fmt::format("--port {} needs --server ADDRESS:PORT and --address ADDRESS/LENGTH",
                              options.port));
+  }
+  if (options.embedded() && options.tso == Offload::on) {
+    return wrong("--tso on needs a --port; the ring to the embedded server has no TSO");
   }
   if (options.embedded() && options.gateway) {
     return wrong("--gateway needs a --port; the embedded server is on the same link");

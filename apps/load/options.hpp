@@ -47,6 +47,7 @@ struct Options {
   Direction direction = Direction::send;
   Closing closing = Closing::fin;
   bool textbook = false;
+  bool fast_open = false;  // requests go with the SYN (RFC 7413), once there is a cookie
   CongestionControl congestion = StackConfig{}.congestion_control;
   StackConfig connection_settings;  // --ecn and its like; all else as it comes
 
@@ -56,6 +57,7 @@ struct Options {
   std::optional<Prefix> source;  // none: the embedded default's range, else `address` alone
   std::optional<Address> gateway;
   std::uint16_t mtu = InterfaceConfig{}.mtu;
+  Offload tso = Offload::automatic;
 
   std::vector<unsigned> cores;
   unsigned workers = 1;  // a side

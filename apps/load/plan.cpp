@@ -74,6 +74,8 @@ std::uint32_t records_for(std::uint64_t open) {
 
 StackConfig both_sides(const Options& options) {
   StackConfig stack = options.connection_settings;
+  // The same at both ends of the embedded pair, whose workers then agree on who owns a flow.
+  stack.seed = options.seed;
   stack.msl = options.msl;
   stack.textbook = options.textbook;
   stack.congestion_control = options.congestion;
@@ -96,7 +98,7 @@ StackConfig client_stack(const Options& options, std::uint64_t time_wait_per_wor
       static_cast<std::uint32_t>(options.kept()) + records_for(in_passing(options));
   stack.max_half_open = kSpareRecords;
   stack.max_time_wait = static_cast<std::uint32_t>(time_wait_per_worker) + kSpareTimeWait;
-  stack.seed = options.seed;
+  if (options.fast_open) stack.fast_open = FastOpen::client;
   return stack;
 }
 
@@ -113,7 +115,8 @@ StackConfig server_stack(const Options& options) {
   stack.max_connections = static_cast<std::uint32_t>(options.kept()) + records_for(2 * open);
   stack.max_half_open = stack.max_half_open_per_listener = records_for(2 * open);
   stack.max_time_wait = static_cast<std::uint32_t>(std::max<std::uint64_t>(2 * open, kTimeWaitMin));
-  if (options.seed) stack.seed = *options.seed + 1;
+  if (options.fast_open) stack.fast_open = FastOpen::server;
+  stack.max_fast_open = stack.max_half_open;
   return stack;
 }
 
@@ -126,7 +129,8 @@ RuntimeConfig runtime_config(const Options& options, std::uint64_t time_wait_per
   config.idle = options.idle;
   config.pcap_file = options.pcap_file;
   config.packets_per_worker += 2 * requests_at_once(options);
-  PortConfig client{options.port, client_stack(options, time_wait_per_worker), options.workers};
+  PortConfig client{options.port, client_stack(options, time_wait_per_worker), options.workers,
+                    options.tso};
   if (config.embedded) {
     config.ports.push_back(PortConfig{"", server_stack(options), options.workers});
   }
@@ -154,6 +158,7 @@ Plan make_plan(const Options& options, std::uint64_t memory_available) {
                            .closing = options.closing,
                            .direction = options.direction,
                            .textbook = options.textbook,
+                           .fast_open = options.fast_open,
                            .server = options.server,
                            .source = options.source_range(),
                            .on_link = options.address,

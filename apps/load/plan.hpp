@@ -26,6 +26,7 @@ struct ClientPlan {
   Closing closing = Closing::fin;
   Direction direction = Direction::send;
   bool textbook = false;
+  bool fast_open = false;
   Endpoint server;
   Prefix source;
   Prefix on_link;                  // the interface's own network

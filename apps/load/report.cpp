@@ -74,6 +74,12 @@ void write_connections(Out out, const Report& report) {
     row(out, "rate", scaled(report.connections_per_second()) + "/s",
         report.options.held ? "opened and closed beside those held" : "opened and closed");
   }
+  if (report.options.fast_open) {
+    const Counters& counters = report.books.client.counters;
+    row(out, "fast open", grouped(counters.fast_open_taken),
+        fmt::format("requests taken with the SYN, of {} sent so",
+                    grouped(counters.fast_open_sent)));
+  }
   if (report.options.mode == Mode::exchange) {
     row(out, "requests", scaled(report.requests_per_second()) + "/s",
         fmt::format("{} in {}", grouped(report.round_trip.count()), readable(report.run_time)));

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include "handfast/address.hpp"
 
@@ -12,9 +13,11 @@ namespace handfast::load {
 class SourceWalk {
  public:
   static constexpr unsigned kRun = 256;  // connections in a row from one address
+  // As many as it has ports: for what a server knows an address by, a Fast Open cookie for example.
+  static constexpr unsigned kLongestRun = std::numeric_limits<unsigned>::max();
 
-  SourceWalk(const Prefix& range, const Prefix& on_link, std::uint64_t first)
-      : range_(range), next_(first % range.size()) {
+  SourceWalk(const Prefix& range, const Prefix& on_link, std::uint64_t first, unsigned run = kRun)
+      : range_(range), next_(first % range.size()), longest_(run) {
     const std::uint64_t hosts = on_link.size();
     if (on_link.network.is_v4() && hosts > 2) {
       all_zeros_ = on_link.nth(0);
@@ -29,7 +32,7 @@ class SourceWalk {
   }
   // The next address, now: the current one has no port left.
   void skip() {
-    run_ = kRun;
+    run_ = longest_;
     current_ = step();
     // Two at most are left out, so a third step always finds one unless the range has no other.
     for (int tries = 0; tries < 2 && is_left_out(current_); ++tries) current_ = step();
@@ -48,6 +51,7 @@ class SourceWalk {
   Prefix range_;
   std::uint64_t next_;
   Address current_;
+  unsigned longest_;
   unsigned run_ = 0;   // connections that `current_` still serves
   Address all_zeros_;  // unspecified, which is in no range, when nothing is left out
   Address all_ones_;

@@ -12,6 +12,7 @@ namespace {
 constexpr std::array<std::string_view, 5> kCongestionControls = {"new_reno", "cubic", "dctcp",
                                                                  "bbr", "none"};
 constexpr std::array<std::string_view, 2> kIdleModes = {"poll", "sleep"};
+constexpr std::array<std::string_view, 3> kOffloads = {"auto", "off", "on"};
 
 }  // namespace
 
@@ -36,6 +37,16 @@ Parsed<IdleMode> parse_idle(std::string_view text) {
 
 std::string_view to_string(IdleMode mode) {
   return kIdleModes[static_cast<std::size_t>(mode)];
+}
+
+Parsed<Offload> parse_offload(std::string_view text) {
+  const auto found = std::find(kOffloads.begin(), kOffloads.end(), text);
+  if (found != kOffloads.end()) return static_cast<Offload>(found - kOffloads.begin());
+  return std::unexpected(fmt::format("'{}' is none of {}", text, fmt::join(kOffloads, ", ")));
+}
+
+std::string_view to_string(Offload mode) {
+  return kOffloads[static_cast<std::size_t>(mode)];
 }
 
 Parsed<std::uint16_t> parse_mtu(std::string_view text) {

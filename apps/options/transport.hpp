@@ -22,6 +22,13 @@ inline constexpr const char* kIdleHelp =
     "what a worker does without work: poll (default) or sleep, which frees its core and adds up to "
     "a millisecond to what comes next";
 
+// "auto", "off" or "on".
+Parsed<Offload> parse_offload(std::string_view text);
+std::string_view to_string(Offload mode);
+inline constexpr const char* kTsoHelp =
+    "whether the port cuts large segments into frames: auto (default: where its hardware does), "
+    "off, or on (an error where it cannot)";
+
 // 576 to 9000: bytes of IP packet.
 Parsed<std::uint16_t> parse_mtu(std::string_view text);
 

@@ -67,8 +67,14 @@ void add_options(CLI::App& app, Options& options, Words& words) {
                    "own interface address and its network", "ADDRESS/LENGTH");
   apps::add_parsed(app, "--gateway", options.gateway, apps::parse_address,
                    "next hop to other networks", "ADDRESS");
+  app.add_flag("--accept-ra", options.accept_ra,
+               "with an IPv6 --address and no --gateway: take the next hop, the prefixes on the "
+               "link and its MTU from what routers advertise");
+  app.add_flag("--detect-duplicates", options.detect_duplicates,
+               "ask whether another host has the IPv6 --address, and give it up if one does");
   apps::add_parsed(app, "--mtu", options.mtu, apps::parse_mtu,
                    "bytes of an IP packet, 576 to 9000; default: 1500", "N");
+  apps::add_parsed(app, "--tso", options.tso, apps::parse_offload, apps::kTsoHelp, "MODE");
   app.add_option("--route", words.routes,
                  "next hop to one network, any number of times: PREFIX via ADDRESS")
       ->type_name("PREFIX via ADDRESS")
@@ -147,6 +153,10 @@ std::expected<void, std::string> complete(Options& options, const Words& words) 
     return std::unexpected("no address; give --address ADDRESS/LENGTH, such as 198.18.0.1/24");
   }
   options.address = *words.address;
+  if (options.address.network.is_v4() && (options.accept_ra || options.detect_duplicates)) {
+    return std::unexpected(fmt::format("{} is for IPv6; give an --address like 2001:db8::1/64",
+                                       options.accept_ra ? "--accept-ra" : "--detect-duplicates"));
+  }
   for (const std::string* const file : {&options.json_file, &options.pcap_file}) {
     if (file->empty()) continue;
     if (auto ok = apps::check_writable(*file); !ok) return ok;
@@ -199,6 +209,8 @@ RuntimeConfig runtime_config(const Options& options) {
   stack.interface.addresses = {options.address};
   const bool is_v4_gateway = options.gateway && options.gateway->is_v4();
   (is_v4_gateway ? stack.interface.gateway : stack.interface.gateway6) = options.gateway;
+  stack.interface.router_advertisements = options.accept_ra;
+  stack.interface.duplicate_detection = options.detect_duplicates;
   stack.interface.mtu = options.mtu;
   stack.interface.routes = options.routes;
   stack.max_connections = options.max_connections;
@@ -207,7 +219,7 @@ RuntimeConfig runtime_config(const Options& options) {
   if (options.has(Service::echo) || options.dial) stack.send_buffer = kOwedMax;
   RuntimeConfig config;
   config.eal = options.eal;
-  config.ports.push_back(PortConfig{options.port, stack, options.workers});
+  config.ports.push_back(PortConfig{options.port, stack, options.workers, options.tso});
   config.cores = options.cores;
   config.huge_pages = options.huge_pages;
   config.idle = options.idle;

@@ -42,7 +42,10 @@ struct Options {
   std::string port;  // an EAL port
   Prefix address;
   std::optional<Address> gateway;
+  bool accept_ra = false;
+  bool detect_duplicates = false;
   std::uint16_t mtu = InterfaceConfig{}.mtu;
+  Offload tso = Offload::automatic;
   std::vector<Route> routes;
   unsigned workers = 1;
   std::vector<unsigned> cores;

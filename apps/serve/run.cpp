@@ -139,6 +139,11 @@ void print_summary(const Options& options, const Summary& sum) {
   fmt::print("\nframes received {}, sent {}; still open {}, in TIME-WAIT {}\n",
              apps::grouped(sum.counters.frames_received), apps::grouped(sum.counters.frames_sent),
              apps::grouped(sum.open), apps::grouped(sum.time_wait));
+  if (options.fast_open) {
+    fmt::print("requests that came in the SYN {}, cookies refused {}\n",
+               apps::grouped(sum.counters.fast_open_accepted),
+               apps::grouped(sum.counters.fast_open_refused));
+  }
   sum.counters.for_each([](std::string_view name, std::string_view meaning, std::uint64_t count) {
     if (count != 0 && name.starts_with("drop_")) {
       fmt::print("  {:<24}{:>14}  {}\n", name, apps::grouped(count), meaning);

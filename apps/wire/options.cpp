@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "apps/options/transport.hpp"
 #include "apps/wire/weather.hpp"
 
 namespace handfast::emulator {
@@ -40,12 +41,6 @@ apps::Parsed<unsigned> parse_cpu(std::string_view text) {
   return cpus->front();
 }
 
-apps::Parsed<Idle> parse_idle(std::string_view text) {
-  if (text == "sleep") return Idle::sleep;
-  if (text == "spin") return Idle::spin;
-  return std::unexpected(fmt::format("'{}' is neither sleep nor spin", text));
-}
-
 PortName split_port(const std::string& text) {
   const std::size_t comma = text.find(',');
   if (comma == std::string::npos) return {text, ""};
@@ -63,9 +58,10 @@ void add_options(CLI::App& app, Options& options, std::vector<std::string>& port
                    "of all that is random; default: 1", "N");
   apps::add_parsed(app, "--duration", options.duration, apps::parse_duration,
                    "end after so long; default: at SIGINT", "TIME");
-  apps::add_parsed(app, "--idle", options.idle, parse_idle,
-                   "when there is nothing to do: sleep (up to 50 us) or spin; default: sleep",
-                   "HOW");
+  apps::add_parsed(app, "--idle", options.idle, apps::parse_idle,
+                   "when there is nothing to do: poll, or sleep (default), up to 50 us at a time, "
+                   "and up to 0.9 ms when nothing has moved for a while",
+                   "MODE");
   apps::add_parsed(app, "--held", options.held_max, parse_held,
                    "frames that can be on their way in one direction; default: by rate and delay, "
                    "at least 32768",

@@ -11,6 +11,7 @@
 
 #include "apps/options/command_line.hpp"
 #include "drivers/impair/impairment.hpp"
+#include "handfast/runtime.hpp"
 
 namespace handfast::emulator {
 
@@ -23,8 +24,6 @@ struct PortName {
   bool is_pci() const { return name.contains(':'); }
 };
 
-enum class Idle : std::uint8_t { sleep, spin };
-
 struct Options {
   PortName a;
   PortName b;
@@ -32,7 +31,7 @@ struct Options {
   drivers::Impairment b_to_a;
   std::uint64_t seed = 1;
   std::optional<Duration> duration;  // ends after so long
-  Idle idle = Idle::sleep;
+  IdleMode idle = IdleMode::sleep;
   std::optional<std::uint32_t> held_max;  // frames on their way in one direction
   std::optional<unsigned> cpu;
   std::uint16_t mtu = 1500;

@@ -10,6 +10,7 @@
 #include <ctime>
 #include <fstream>
 
+#include "apps/wire/nap.hpp"
 #include "apps/wire/ports.hpp"
 #include "apps/wire/report.hpp"
 #include "runtime/affinity.hpp"
@@ -17,13 +18,6 @@
 
 namespace handfast::emulator {
 namespace {
-
-using namespace std::chrono_literals;
-
-// Ends of the link often share the machine's few CPUs with the wire. A shorter nap would cost more
-// than it saves, and frames that are a little late leave in one burst, with one system call.
-constexpr Duration kNapMin = 20us;
-constexpr Duration kNapMax = 50us;
 
 std::atomic<bool> g_stop{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
@@ -44,13 +38,16 @@ void nap(Duration time) {
 void carry(Direction& a_to_b, Direction& b_to_a, const Options& options,
            const runtime::TscClock& clock) {
   const Instant end = options.duration ? clock.now() + *options.duration : Instant::never();
+  Instant moved = clock.now();
   while (!g_stop.load(std::memory_order_relaxed)) {
     const Instant now = clock.now();
     if (now >= end) return;
-    const bool has_moved = a_to_b.turn(now);
-    if (b_to_a.turn(now) || has_moved || options.idle == Idle::spin) continue;
-    const Instant due = std::min({a_to_b.next_release(), b_to_a.next_release(), now + kNapMax});
-    nap(std::max(due - now, kNapMin));
+    const bool first_moved = a_to_b.turn(now);
+    if (b_to_a.turn(now) || first_moved) {
+      moved = now;
+    } else if (options.idle == IdleMode::sleep) {
+      nap(time_to_nap(now, moved, std::min({a_to_b.next_release(), b_to_a.next_release(), end})));
+    }
   }
 }
 

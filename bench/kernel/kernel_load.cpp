@@ -102,16 +102,19 @@ void Load::run() {
 }
 
 void Load::start(Slot& slot) {
-  const sockaddr_in source = sources_.next();
+  const SocketAddress source = sources_.next();
   const int one = 1;
-  slot = Slot{.socket = Descriptor(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0))};
+  slot = Slot{.socket = Descriptor(::socket(server_.family(), SOCK_STREAM | SOCK_NONBLOCK, 0))};
   const int fd = slot.socket.get();
   if (fd < 0) fail("socket");
   ++attempted_;
   ++open_;
   // Without the option bind() takes a port of its own for every socket, whatever the destination.
+  // And an IPv6 address that is ours by a route alone is refused, unless it need not be ours.
   if (::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one) != 0 ||
-      ::bind(fd, reinterpret_cast<const sockaddr*>(&source), sizeof source) != 0) {
+      (source.family() == AF_INET6 &&
+       ::setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &one, sizeof one) != 0) ||
+      ::bind(fd, source.get(), source.size()) != 0) {
     fail(fmt::format("source range {}", options_.source));
   }
   if (::connect(fd, server_.get(), server_.size()) != 0 && errno != EINPROGRESS) {
@@ -226,6 +229,11 @@ int load(int argc, char** argv) {
   app.add_option("--cpu", options.cpu, "keep to this CPU");
   CLI11_PARSE(app, argc, argv);
 
+  if (SourceRange(options.source).family() != SocketAddress(options.server).family()) {
+    fmt::print(stderr, "--source {} and --server {} are of different families\n", options.source,
+               options.server);
+    return 2;
+  }
   pin_to_cpu(options.cpu);
   stop_on_signals();
   Load run(options);

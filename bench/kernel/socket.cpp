@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
@@ -33,12 +34,6 @@ std::optional<Number> parse_number(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
   return value;
-}
-
-std::optional<in_addr> parse_address(const std::string& text) {
-  in_addr address{};
-  if (inet_pton(AF_INET, text.c_str(), &address) != 1) return std::nullopt;
-  return address;
 }
 
 }  // namespace
@@ -73,29 +68,65 @@ SocketAddress::SocketAddress(const std::string& text) {
   }
 }
 
-SourceRange::SourceRange(const std::string& text) {
-  const auto slash = text.find('/');
-  const auto address = parse_address(text.substr(0, slash));
-  const auto length = slash == std::string::npos
-                          ? std::optional<unsigned>(32)
-                          : parse_number<unsigned>(std::string_view(text).substr(slash + 1));
-  if (!address || !length || *length < 8 || *length > 32) {
-    bad_input(fmt::format("'{}' is not a range like 127.1.0.0/16 (lengths 8 to 32)", text));
+// The port is in the same place in both families.
+void SocketAddress::set_port(std::uint16_t port) {
+  static_assert(offsetof(sockaddr_in, sin_port) == offsetof(sockaddr_in6, sin6_port));
+  reinterpret_cast<sockaddr_in*>(&storage_)->sin_port = htons(port);
+}
+
+std::uint32_t SocketAddress::last_word() const {
+  if (family() == AF_INET) {
+    return ntohl(reinterpret_cast<const sockaddr_in*>(&storage_)->sin_addr.s_addr);
   }
-  count_ = std::uint32_t{1} << (32 - *length);
-  first_ = ntohl(address->s_addr) & ~(count_ - 1);
+  return ntohl(reinterpret_cast<const sockaddr_in6*>(&storage_)->sin6_addr.s6_addr32[3]);
+}
+
+void SocketAddress::set_last_word(std::uint32_t word) {
+  if (family() == AF_INET) {
+    reinterpret_cast<sockaddr_in*>(&storage_)->sin_addr.s_addr = htonl(word);
+  } else {
+    reinterpret_cast<sockaddr_in6*>(&storage_)->sin6_addr.s6_addr32[3] = htonl(word);
+  }
+}
+
+namespace {
+
+bool is_v6_text(const std::string& text) {
+  return text.find(':') != std::string::npos;
+}
+
+// The address of a range, with a port that parses.
+SocketAddress address_of_range(const std::string& text) {
+  const std::string host = text.substr(0, text.find('/'));
+  return SocketAddress(is_v6_text(text) ? fmt::format("[{}]:1", host) : host + ":1");
+}
+
+}  // namespace
+
+SourceRange::SourceRange(const std::string& text) : next_(address_of_range(text)) {
+  const unsigned bits = is_v6_text(text) ? 128 : 32;
+  const unsigned least = bits - 24;
+  const auto slash = text.find('/');
+  const auto length = slash == std::string::npos
+                          ? std::optional<unsigned>(bits)
+                          : parse_number<unsigned>(std::string_view(text).substr(slash + 1));
+  if (!length || *length < least || *length > bits) {
+    bad_input(fmt::format("'{}' is not a range like 127.1.0.0/16 or fd00::/112 (lengths {} to {})",
+                          text, least, bits));
+  }
+  count_ = std::uint32_t{1} << (bits - *length);
+  first_ = next_.last_word() & ~(count_ - 1);
   if (count_ > 2) {
     first_ += 1;
     count_ -= 2;
   }
+  next_.set_port(0);
 }
 
-sockaddr_in SourceRange::next() {
-  sockaddr_in endpoint{};
-  endpoint.sin_family = AF_INET;
-  endpoint.sin_addr.s_addr = htonl(first_ + position_);
+SocketAddress SourceRange::next() {
+  next_.set_last_word(first_ + position_);
   position_ = (position_ + 1) % count_;
-  return endpoint;
+  return next_;
 }
 
 Poller::Poller() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {

@@ -45,19 +45,29 @@ class SocketAddress {
   const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage_); }
   socklen_t size() const { return size_; }
 
+  // The last 32 bits of the address, in the host's order.
+  std::uint32_t last_word() const;
+  void set_last_word(std::uint32_t word);
+  void set_port(std::uint16_t port);
+
  private:
   sockaddr_storage storage_{};
   socklen_t size_ = 0;
 };
 
-// A range of source addresses, "127.1.0.0/16", dealt out in turn; the first and the last one of a
-// range (its network and broadcast addresses) are left out where there are others.
+// A range of source addresses, "127.1.0.0/16" or "fd00::/112", dealt out in turn, each with port 0.
+// The first and the last one of a range (its network and broadcast addresses, or its anycast
+// address) are left out where there are others.
 class SourceRange {
  public:
+  // Ends the program when it is neither.
   explicit SourceRange(const std::string& text);
-  sockaddr_in next();
+
+  int family() const { return next_.family(); }
+  SocketAddress next();
 
  private:
+  SocketAddress next_;  // of what is dealt out only the last 32 bits differ
   std::uint32_t first_ = 0;
   std::uint32_t count_ = 1;
   std::uint32_t position_ = 0;

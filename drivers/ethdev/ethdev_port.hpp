@@ -14,6 +14,7 @@
 
 #include "drivers/ethdev/ethdev_pool.hpp"
 #include "drivers/ethdev/ethdev_queue.hpp"
+#include "handfast/config.hpp"
 
 namespace handfast::drivers {
 
@@ -25,7 +26,9 @@ struct PortOptions {
   bool rx_checksum_offload = true;
   bool tx_checksum_offload = true;
   bool multi_segment = true;  // frames to send in several packets
-  bool tso = true;            // needs the two above
+  // Needs the two above. With `on` a port that has it not does not open.
+  Offload tso = Offload::automatic;
+  bool ipv6 = false;  // what is to be cut may be of IPv6, which not every port that has TSO cuts
   bool rss = true;
   bool promiscuous = false;  // frames to any address, where the port can tell them apart
 };

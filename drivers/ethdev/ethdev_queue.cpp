@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 
+#include "drivers/ethdev/large_frame.hpp"
 #include "drivers/ethdev/mbuf_packet.hpp"
 #include "wire/tcp_layout.hpp"
 
@@ -106,7 +107,15 @@ rte_mbuf* make_plain(rte_mbuf* mbuf, EthdevPool& pool) {
 
 }  // namespace
 
+base::Packet EthdevQueue::packet_of(rte_mbuf* mbuf) const {
+  return {.data = static_cast<std::byte*>(mbuf->buf_addr) + mbuf->data_off,
+          .buffer = mbuf,
+          .length = mbuf->data_len,
+          .flags = traits_.trust_checksums ? checksum_flags(mbuf->ol_flags) : std::uint8_t{0}};
+}
+
 std::size_t EthdevQueue::receive(Instant, std::span<base::Packet> out) {
+  if (traits_.receives_large) return receive_large(out);
   std::array<rte_mbuf*, kBurst> mbufs;
   const auto wanted = static_cast<std::uint16_t>(std::min(out.size(), kBurst));
   const std::uint16_t count = rte_eth_rx_burst(port_, queue_, mbufs.data(), wanted);
@@ -122,17 +131,77 @@ std::size_t EthdevQueue::receive(Instant, std::span<base::Packet> out) {
         continue;
       }
     }
-    auto* const data = static_cast<std::byte*>(mbuf->buf_addr) + mbuf->data_off;
+    const base::Packet packet = packet_of(mbuf);
     // Headers with options reach into a second line.
-    rte_prefetch0(data);
-    rte_prefetch0(data + RTE_CACHE_LINE_SIZE);
-    out[filled++] = {
-        .data = data,
-        .buffer = mbuf,
-        .length = mbuf->data_len,
-        .flags = traits_.trust_checksums ? checksum_flags(mbuf->ol_flags) : std::uint8_t{0}};
+    rte_prefetch0(packet.data);
+    rte_prefetch0(packet.data + RTE_CACHE_LINE_SIZE);
+    out[filled++] = packet;
   }
   return filled;
+}
+
+std::size_t EthdevQueue::receive_large(std::span<base::Packet> out) {
+  std::size_t filled = hand_out(out);
+  while (filled < out.size()) {
+    std::array<rte_mbuf*, kLargeAtOnce> mbufs;
+    const std::uint16_t count = rte_eth_rx_burst(port_, queue_, mbufs.data(), kLargeAtOnce);
+    if (count == 0) break;
+    for (std::uint16_t i = 0; i < count; ++i) take_large(mbufs[i]);
+    filled += hand_out(out.subspan(filled));
+  }
+  return filled;
+}
+
+std::size_t EthdevQueue::hand_out(std::span<base::Packet> out) {
+  const std::size_t count = std::min(out.size(), waiting_.size() - waiting_first_);
+  std::copy_n(waiting_.begin() + static_cast<std::ptrdiff_t>(waiting_first_), count, out.begin());
+  waiting_first_ += count;
+  if (waiting_first_ == waiting_.size()) {
+    waiting_.clear();
+    waiting_first_ = 0;
+  }
+  return count;
+}
+
+// A frame that fits no buffer becomes several, copied: received text has its headers before it.
+void EthdevQueue::take_large(rte_mbuf* mbuf) {
+  if (mbuf->nb_segs == 1 && rte_mbuf_refcnt_read(mbuf) == 1) {
+    waiting_.push_back(packet_of(mbuf));
+    return;
+  }
+  std::array<base::Packet, kSegmentsMax> parts;
+  std::size_t count = 0;
+  if (mbuf->nb_segs <= parts.size()) {
+    for (rte_mbuf* at = mbuf; at != nullptr; at = at->next) parts[count++] = packet_of(at);
+  }
+  const bool is_good = count != 0 && (parts[0].flags & base::kL4ChecksumGood) != 0;
+  if (is_good && mbuf->pkt_len > pool_->data_room()) {
+    parts[0].flags |= base::kIpChecksumGood;
+    cut(std::span{parts}.first(count));
+    rte_pktmbuf_free(mbuf);
+  } else if (rte_mbuf* const plain = make_plain(mbuf, *pool_); plain != nullptr) {
+    waiting_.push_back(packet_of(plain));
+  } else {
+    ++too_long_;
+  }
+}
+
+void EthdevQueue::cut(std::span<const base::Packet> parts) {
+  auto large = LargeFrame::create(parts, info_.mtu);
+  if (!large) {
+    ++too_long_;
+    return;
+  }
+  while (!large->is_done()) {
+    base::Packet fresh;
+    if (waiting_.size() == waiting_.capacity() || pool_->allocate({&fresh, 1}) == 0) {
+      ++too_long_;
+      return;
+    }
+    large->next(fresh);
+    fresh.flags = parts.front().flags;
+    waiting_.push_back(fresh);
+  }
 }
 
 // Frames on their way into one rte_eth_tx_burst.

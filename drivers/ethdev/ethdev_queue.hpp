@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "base/counter.hpp"
 #include "base/device.hpp"
@@ -21,13 +22,17 @@ namespace handfast::drivers {
 struct QueueTraits {
   bool trust_checksums = false;  // receive checksum offload is on, the mbuf's flags mean something
   bool passes_buffers = false;   // who receives gets the mbuf that was sent (net_ring)
+  bool receives_large = false;   // frames of several segments, whether asked for or not (net_vhost)
 };
 
 class EthdevQueue final : public base::Device {
  public:
   EthdevQueue(std::uint16_t port, std::uint16_t queue, const base::DeviceInfo& info,
               const QueueTraits& traits, EthdevPool& pool)
-      : port_(port), queue_(queue), traits_(traits), info_(info), pool_(&pool) {}
+      : port_(port), queue_(queue), traits_(traits), info_(info), pool_(&pool) {
+    if (traits.receives_large) waiting_.reserve(kLargeAtOnce * kSegmentsMax);
+  }
+  ~EthdevQueue() override { pool_->free(std::span{waiting_}.subspan(waiting_first_)); }
 
   const base::DeviceInfo& info() const override { return info_; }
   base::PacketPool& pool() override { return *pool_; }
@@ -36,7 +41,7 @@ class EthdevQueue final : public base::Device {
   std::size_t send(Instant now, std::span<const base::Packet> frames) override;
 
   // Frames in several segments that did not fit one buffer, or another's for which there was no
-  // buffer to copy into: received and dropped.
+  // buffer to copy into: received and dropped. Of a large one it may be the rest alone.
   std::uint64_t too_long() const { return too_long_.value(); }
   // Frames that the port's driver refused to send as they were (rte_eth_tx_prepare): dropped.
   std::uint64_t refused() const { return refused_.value(); }
@@ -45,6 +50,15 @@ class EthdevQueue final : public base::Device {
   static constexpr std::size_t kBurst = 64;
   struct Burst;
 
+  // Ports of such frames are asked for a few at a time, for each may become many.
+  static constexpr std::size_t kLargeAtOnce = 4;
+  static constexpr std::size_t kSegmentsMax = 128;
+
+  base::Packet packet_of(rte_mbuf* mbuf) const;
+  std::size_t receive_large(std::span<base::Packet> out);
+  std::size_t hand_out(std::span<base::Packet> out);
+  void take_large(rte_mbuf* mbuf);
+  void cut(std::span<const base::Packet> parts);
   bool gather(std::span<const base::Packet> frames, Burst& burst);
   bool replace_by_copy(const base::Packet& packet, rte_mbuf*& mbuf);
   std::uint16_t send_burst(rte_mbuf** mbufs, std::uint16_t count);
@@ -55,6 +69,8 @@ class EthdevQueue final : public base::Device {
   QueueTraits traits_;
   base::DeviceInfo info_;
   EthdevPool* pool_;
+  std::vector<base::Packet> waiting_;  // received, and not handed out yet
+  std::size_t waiting_first_ = 0;
   base::Counter too_long_;
   base::Counter refused_;
 };

@@ -35,21 +35,33 @@ class Setup {
   base::DeviceInfo device_info(const base::MacAddress* mac) const;
   QueueTraits queue_traits() const {
     return {.trust_checksums = (rx_offloads_ & kRxChecksums) != 0,
-            .passes_buffers = passes_buffers()};
+            .passes_buffers = passes_buffers(),
+            .receives_large = is_driver("net_vhost")};
   }
 
  private:
   Status inquire();
   void choose_offloads();
+  Status choose_tso();
   Status configure();
   Status set_up_queues();
   Status start();
   bool is_driver(std::string_view name) const { return dev_.driver_name == name; }
   // Its frames stay in the sender's buffers, which the receiver then owns.
   bool passes_buffers() const { return is_driver("net_ring"); }
+  // With DPDK's GSO library, which knows only IPv4 and lets the rest through uncut.
+  bool cuts_in_software() const { return is_driver("net_tap"); }
+  bool can_cut_all() const { return !cuts_in_software() || !options_.ipv6; }
   std::uint16_t queue_count() const { return static_cast<std::uint16_t>(pools_.size()); }
   Status failed(const char* what, int code) const {
     return std::unexpected(fmt::format("port {}: {}: {}", name_, what, rte_strerror(-code)));
+  }
+
+  // net_tap counts the Ethernet header, and a VLAN's tag, of what it cuts against the MTU.
+  std::uint16_t mtu() const {
+    constexpr unsigned kLinkBytes = RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN;
+    const bool is_shorter = cuts_in_software() && (tx_offloads_ & kTso) != 0;
+    return static_cast<std::uint16_t>(options_.mtu - (is_shorter ? kLinkBytes : 0));
   }
 
   std::uint16_t id_;
@@ -78,7 +90,7 @@ Status Setup::inquire() {
                                        options_.mtu, dev_.max_mtu));
   }
   choose_offloads();
-  return {};
+  return choose_tso();
 }
 
 // RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE is never asked for: buffers are shared, and of several pools.
@@ -88,11 +100,20 @@ void Setup::choose_offloads() {
   if (options_.multi_segment && !passes_buffers()) {
     tx_offloads_ |= dev_.tx_offload_capa & kMultiSegment;
   }
+}
+
+Status Setup::choose_tso() {
+  if (options_.tso == Offload::off) return {};
   constexpr std::uint64_t kNeeded = RTE_ETH_TX_OFFLOAD_TCP_CKSUM | kMultiSegment;
-  // net_tap cuts in software, and refuses segments of a full MSS: it counts the Ethernet header
-  // against the MTU.
-  const bool can_tso = (tx_offloads_ & kNeeded) == kNeeded && !is_driver("net_tap");
-  if (options_.tso && can_tso) tx_offloads_ |= dev_.tx_offload_capa & kTso;
+  const bool has_all = (tx_offloads_ & kNeeded) == kNeeded && (dev_.tx_offload_capa & kTso) != 0;
+  if (has_all && (options_.tso == Offload::on ? can_cut_all() : !cuts_in_software())) {
+    tx_offloads_ |= kTso;
+  } else if (options_.tso == Offload::on) {
+    return std::unexpected(
+        fmt::format("port {} cannot cut segments (TSO){}; turn that off, or to automatic", name_,
+                    has_all ? " of IPv6" : ""));
+  }
+  return {};
 }
 
 Status Setup::configure() {
@@ -156,7 +177,7 @@ Status Setup::start() {
 
 base::DeviceInfo Setup::device_info(const base::MacAddress* mac) const {
   base::DeviceInfo info;
-  info.mtu = options_.mtu;
+  info.mtu = mtu();
   info.offload_ip_checksum = (tx_offloads_ & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0;
   info.offload_tcp_checksum = (tx_offloads_ & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0;
   info.copies_shared = passes_buffers();

@@ -25,6 +25,10 @@ enum class CongestionControl : std::uint8_t {
 // Explicit congestion notification (RFC 3168).
 enum class EcnMode : std::uint8_t { off, accept, offer };
 
+// Whether a port does some of the work in our stead: where it can and where that pays; never; or
+// always, and a port that cannot is an error.
+enum class Offload : std::uint8_t { automatic, off, on };
+
 // TCP Fast Open (RFC 7413): data in the SYN.
 enum class FastOpen : std::uint8_t { off, client, server, both };
 
@@ -57,8 +61,17 @@ struct InterfaceConfig {
   // connections come from them. For load generators.
   std::vector<Prefix> owned_ranges;
   std::vector<Route> routes;
-  std::optional<Address> gateway;     // the default route of IPv4
-  std::optional<Address> gateway6;    // that of IPv6; may be link-local
+  std::optional<Address> gateway;   // the default route of IPv4
+  std::optional<Address> gateway6;  // that of IPv6; may be link-local
+  // Without a gateway6: ask for routers, and take the default route of IPv6, the prefixes on the
+  // link and its MTU from what they advertise (RFC 4861 section 6.3). Anybody on the link can forge
+  // that. Addresses are not made from it: ours are those above.
+  bool router_advertisements = false;
+  // Ask at start whether another host has one of our IPv6 addresses (RFC 4862 section 5.4), and
+  // give up one that has. It is used meanwhile (RFC 4429).
+  bool duplicate_detection = false;
+  // Tell switches which IPv6 multicast groups we listen to (RFC 3810), at start and when asked.
+  bool listener_reports = true;
   std::uint16_t mtu = 1500;           // bytes of IP packet, 576 (with IPv6 1280) to 9000
   std::optional<std::uint16_t> vlan;  // tag of all frames, 1 to 4094
   std::uint8_t hop_limit = 64;

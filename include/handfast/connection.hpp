@@ -57,6 +57,7 @@ struct ConnectionInfo {
   std::string_view congestion_control;  // "cubic"
   std::uint32_t pmtu = 0;               // bytes of IP packet that are thought to get through
   std::uint32_t rcv_ooopack = 0;        // segments kept beyond a gap now (in total there)
+  NetworkError network_error = NetworkError::none;  // as Connection::network_error()
   // The rest is known of a connection that sends, or has sent less than a second or so ago. One
   // that has been idle for longer begins anew: zero.
   std::uint32_t sacked = 0;         // bytes selectively acknowledged
@@ -153,6 +154,11 @@ class Connection {
   // reads zero and writes nothing; inside on_closed it can still be read.
   std::uint64_t context() const;
   void set_context(std::uint64_t word);
+
+  // What the network said last of segments that the peer has not acknowledged since; `none` for a
+  // stale reference. Inside on_closed it tells why a connection timed out or was unreachable. RFC
+  // 9293 section 3.9.2.2 (MUST-54, MUST-56).
+  NetworkError network_error() const;
 
   // Bytes accepted by send() and not yet acknowledged by the peer; 0 for a stale reference.
   std::size_t bytes_queued() const;

@@ -29,6 +29,7 @@ namespace handfast {
   X(syn_sent, "TCP segments with SYN and no ACK")                                                \
   X(syn_ack_sent, "TCP segments with SYN and ACK")                                               \
   X(ack_sent, "TCP segments that only acknowledge")                                              \
+  X(large_sent, "frames that the port was to cut into several segments (TSO)")                   \
   X(data_sent, "TCP segments with payload and no FIN")                                           \
   X(fin_sent, "TCP segments with FIN, payload or not")                                           \
   X(rst_sent, "TCP segments with RST")                                                           \
@@ -54,6 +55,8 @@ namespace handfast {
   X(spurious_timeouts, "time-outs found to have been for nothing (RFC 5682, RFC 3522)")          \
   X(recoveries_undone, "window reductions taken back: nothing had been lost")                    \
   X(ecn_reductions, "window reductions asked for by congestion marks (RFC 3168)")                \
+  X(fast_open_sent, "SYNs of ours with text in them (RFC 7413)")                                 \
+  X(fast_open_taken, "of them: those whose text the SYN-ACK acknowledged, some of it at least")  \
   X(fast_open_accepted, "connections whose text came with the SYN (RFC 7413)")                   \
   X(fast_open_refused, "cookies that were not good, or came when too many were pending")         \
   X(path_mtu_lowered, "paths found smaller by ICMP (RFC 1191, RFC 8201)")                        \
@@ -95,12 +98,19 @@ namespace handfast {
   X(solicitations_sent, "Neighbour Solicitations sent")                                          \
   X(advertisements_sent, "Neighbour Advertisements sent")                                        \
   X(discovery_received, "valid Neighbour Discovery messages received")                           \
+  X(router_solicitations_sent, "Router Solicitations sent")                                      \
+  X(router_advertisements_received, "valid Router Advertisements that were believed")            \
+  X(listener_reports_sent, "reports of our multicast groups sent (RFC 3810)")                    \
+  X(listener_queries_received, "queries about our multicast groups (RFC 3810)")                  \
+  X(duplicate_addresses, "IPv6 addresses given up: another host has them (RFC 4862)")            \
   X(neighbour_queue_dropped, "frames dropped while their next hop's address was unknown")        \
   X(neighbour_unreachable, "next hops that answered no ARP request or solicitation")             \
   X(no_route, "frames or opens without a route")                                                 \
   X(icmp_echo_answered, "ICMP echo requests answered")                                           \
   X(icmp_errors_received, "ICMP errors about TCP that matched a connection")                     \
   X(icmp_errors_ignored, "ICMP errors not believed or not about a connection of ours")           \
+  X(icmp_errors_sent, "ICMP errors of ours about packets that were refused")                     \
+  X(icmp_errors_limited, "ICMP errors of ours held back by their rate limit")                    \
   X(drop_too_short, "frames shorter than their headers need")                                    \
   X(drop_not_for_us_l2, "frames for another MAC address")                                        \
   X(drop_vlan, "frames with another VLAN tag than the interface's")                              \

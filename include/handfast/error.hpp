@@ -36,6 +36,22 @@ enum class CloseReason : std::uint8_t {
 
 std::string_view to_string(CloseReason reason);
 
+// What the network said last of a connection's segments, by ICMP, or our own resolution of its next
+// hop. It ends nothing that is synchronized (RFC 9293 section 3.9.2.2, RFC 5927): it tells why a
+// connection waits, or why it was given up.
+enum class NetworkError : std::uint8_t {
+  none,
+  network_unreachable,  // no route leads to the peer's network
+  host_unreachable,     // a router got no answer from the peer
+  prohibited,           // a filter or policy stands in between
+  not_listening,        // the peer speaks no TCP, or its port is closed
+  time_exceeded,        // hop limit or reassembly: a routing loop, perhaps
+  malformed,            // a parameter problem
+  next_hop_silent,      // it answers no ARP request or Neighbour Solicitation
+};
+
+std::string_view to_string(NetworkError error);
+
 // RFC 9293 section 3.3.2. LISTEN belongs to a listener, CLOSED to no record at all.
 enum class State : std::uint8_t {
   closed,

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <expected>
 #include <optional>
+#include <span>
 
 #include "handfast/config.hpp"
 #include "handfast/connection.hpp"
@@ -82,6 +83,9 @@ class Worker {
   // more is offered than this worker, or the link behind it, can do. Who opens connections at a
   // rate of its own does best to finish those that it has first. O(1).
   bool is_behind() const;
+  // Addresses of the configuration that were given up, because another host has them (RFC 4862);
+  // their connections have ended as unreachable. Only with InterfaceConfig::duplicate_detection.
+  std::span<const Address> duplicate_addresses() const;
   // Bytes of the tables that open and half-open connections live in. Of records, of what is kept
   // while data is on the way and of timers as many as were ever used; the flow table (TIME-WAIT's
   // share included) and the output's queue whole. O(1).

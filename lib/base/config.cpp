@@ -112,6 +112,8 @@ void check_default_gateways(const InterfaceConfig& interface, Verdict& verdict) 
     verdict.require(!interface.gateway6->is_v4(), "interface.gateway6",
                     interface.gateway6->to_string(), "IPv6: interface.gateway is for IPv4");
     check_gateway(interface, "interface.gateway6", *interface.gateway6, verdict);
+    verdict.require(!interface.router_advertisements, "interface.router_advertisements", "on",
+                    "off with interface.gateway6: routers would name another");
   }
 }
 

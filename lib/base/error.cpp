@@ -54,6 +54,28 @@ std::string_view to_string(CloseReason reason) {
   return "unknown reason";
 }
 
+std::string_view to_string(NetworkError error) {
+  switch (error) {
+    case NetworkError::none:
+      return "none";
+    case NetworkError::network_unreachable:
+      return "network unreachable";
+    case NetworkError::host_unreachable:
+      return "host unreachable";
+    case NetworkError::prohibited:
+      return "prohibited";
+    case NetworkError::not_listening:
+      return "not listening";
+    case NetworkError::time_exceeded:
+      return "time exceeded";
+    case NetworkError::malformed:
+      return "malformed";
+    case NetworkError::next_hop_silent:
+      return "next hop silent";
+  }
+  return "unknown error";
+}
+
 std::string_view to_string(State state) {
   switch (state) {
     case State::closed:

@@ -32,6 +32,59 @@ TcpError::Kind kind_of_unreachable_v6(std::uint8_t code) {
                                                         : TcpError::Kind::unreachable_soft;
 }
 
+// RFC 1812 section 5.2.7.1.
+NetworkError said_by_unreachable(std::uint8_t code) {
+  switch (code) {
+    case kCodeProtocolUnreachable:
+    case kCodePortUnreachable:
+      return NetworkError::not_listening;
+    case 0:   // network unreachable
+    case 6:   // network unknown
+    case 11:  // not for this type of service
+      return NetworkError::network_unreachable;
+    case 9:   // network prohibited
+    case 10:  // host prohibited
+    case 13:  // by a filter
+    case 14:  // by precedence
+    case 15:
+      return NetworkError::prohibited;
+    default:
+      return NetworkError::host_unreachable;
+  }
+}
+
+// RFC 4443 section 3.1.
+NetworkError said_by_unreachable_v6(std::uint8_t code) {
+  switch (code) {
+    case 0:  // no route
+    case 2:  // beyond the source's scope
+      return NetworkError::network_unreachable;
+    case 4:
+      return NetworkError::not_listening;
+    case 1:  // prohibited
+    case 5:  // the source failed a policy
+    case 6:  // a route that rejects
+      return NetworkError::prohibited;
+    default:
+      return NetworkError::host_unreachable;
+  }
+}
+
+NetworkError said_by(TcpError::Kind kind, std::uint8_t code, bool is_v6) {
+  switch (kind) {
+    case TcpError::Kind::unreachable_soft:
+    case TcpError::Kind::unreachable_hard:
+      return is_v6 ? said_by_unreachable_v6(code) : said_by_unreachable(code);
+    case TcpError::Kind::time_exceeded:
+      return NetworkError::time_exceeded;
+    case TcpError::Kind::parameter_problem:
+      return NetworkError::malformed;
+    case TcpError::Kind::packet_too_big:
+      break;
+  }
+  return NetworkError::none;
+}
+
 std::optional<TcpError::Kind> kind_of_v6(const wire::Icmp& message) {
   switch (message.type) {
     case wire::kIcmpv6DestinationUnreachable:
@@ -91,7 +144,8 @@ IcmpVerdict IcmpInput::decide_error(const wire::Icmp& message, const wire::Frame
       is_v6(frame) ? wire::parse_quoted_tcp_v6(message) : wire::parse_quoted_tcp(message);
   const bool is_about_us = quoted && interface_->is_ours(quoted->source);
   if (!is_about_us || !is_from_host_to_us(frame)) return DisbelieveIcmp{};
-  TcpError error{.quoted = *quoted, .kind = *kind};
+  TcpError error{
+      .quoted = *quoted, .kind = *kind, .said = said_by(*kind, message.code, is_v6(frame))};
   if (*kind == TcpError::Kind::packet_too_big) {
     error.next_hop_mtu = next_hop_mtu_of(message, is_v6(frame));
   }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <variant>
 
+#include "handfast/error.hpp"
 #include "handfast/time.hpp"
 #include "net/interface.hpp"
 #include "net/token_bucket.hpp"
@@ -24,12 +25,10 @@ inline constexpr std::uint32_t kEchoBurstMax = 100;
 struct TcpError {
   enum class Kind : std::uint8_t {
     // May pass: type 3, all codes but 2 to 4 (RFC 1122 section 4.2.3.9); of ICMPv6 type 1, all
-    // codes
-    // but 1 and 4.
+    // codes but 1 and 4.
     unreachable_soft,
     // Type 3 codes 2 and 3; of ICMPv6 type 1 codes 1 and 4. Ends a connection that is not yet
-    // synchronized; for one that is, RFC
-    // 5927 section 5.2 takes it as soft.
+    // synchronized; for one that is, RFC 5927 section 5.2 takes it as soft.
     unreachable_hard,
     packet_too_big,     // type 3 code 4 (RFC 1191); of ICMPv6 type 2
     time_exceeded,      // type 11, of ICMPv6 type 3: soft
@@ -37,6 +36,7 @@ struct TcpError {
   };
   wire::QuotedTcp quoted;
   Kind kind = Kind::unreachable_soft;
+  NetworkError said = NetworkError::none;  // the same for the application; of packet_too_big none
   // Of packet_too_big; 0 from a router older than RFC 1191. Of IPv6 at least 1280 (RFC 8201).
   std::uint16_t next_hop_mtu = 0;
 };

@@ -119,16 +119,20 @@ std::expected<Interface, std::string> Interface::create(const InterfaceConfig& c
   Interface made;
   made.mac_ = device.mac;
   made.mtu_ = config.mtu;
+  made.mtu6_ = config.mtu;
   made.vlan_ = config.vlan;
+  made.owned_ranges_ = config.owned_ranges;
   made.hop_limit_ = config.hop_limit;
   made.traffic_class_ = static_cast<std::uint8_t>(config.dscp << 2);
   made.offload_ip_checksum_ = device.offload_ip_checksum;
   made.offload_tcp_checksum_ = device.offload_tcp_checksum;
   made.add_addresses(config);
+  made.believes_routers_ = config.router_advertisements && made.speaks_ipv6_;
+  for (const Prefix& address : made.addresses_) made.add_route(address, std::nullopt);
   if (const auto checked = made.check_gateways(config); !checked) {
     return std::unexpected(checked.error());
   }
-  made.add_routes(config);
+  made.add_gateways(config);
   return made;
 }
 
@@ -177,8 +181,7 @@ Checked Interface::check_gateways(const InterfaceConfig& config) const {
   return {};
 }
 
-void Interface::add_routes(const InterfaceConfig& config) {
-  for (const Prefix& address : addresses_) add_route(address, std::nullopt);
+void Interface::add_gateways(const InterfaceConfig& config) {
   for (const Route& route : config.routes) add_route(route.destination, route.gateway);
   for (const auto& gateway : {config.gateway, config.gateway6}) {
     if (!gateway) continue;
@@ -187,10 +190,45 @@ void Interface::add_routes(const InterfaceConfig& config) {
   }
 }
 
-void Interface::add_route(const Prefix& destination, const std::optional<Address>& gateway) {
+void Interface::add_route(const Prefix& destination, const std::optional<Address>& gateway,
+                          bool is_advertised) {
   const auto before = std::ranges::upper_bound(routes_, destination.length, std::ranges::greater{},
                                                &RouteEntry::length);
-  routes_.insert(before, {PrefixMatch{destination}, destination.length, gateway});
+  routes_.insert(before, {PrefixMatch{destination}, destination.length, gateway,
+                          is_advertised ? std::optional{destination} : std::nullopt});
+}
+
+std::optional<Address> Interface::link_local() const {
+  for (const Prefix& address : addresses_) {
+    if (address.network.is_link_local()) return address.network;
+  }
+  return std::nullopt;
+}
+
+void Interface::reserve_advertised(std::size_t routes) {
+  routes_.reserve(routes_.size() + routes);
+}
+
+void Interface::add_on_link(const Prefix& prefix) {
+  add_route(prefix, std::nullopt, true);
+}
+
+void Interface::remove_on_link(const Prefix& prefix) {
+  std::erase_if(routes_, [&prefix](const RouteEntry& route) { return route.advertised == prefix; });
+}
+
+void Interface::set_advertised_router(const std::optional<Address>& router) {
+  constexpr Prefix kAll{};
+  remove_on_link(kAll);
+  advertised_router_ = router;
+  if (router) add_route(kAll, router, true);
+}
+
+void Interface::give_up(const Address& address) {
+  std::erase_if(addresses_, [&](const Prefix& own) { return own.network == address; });
+  // All ours_ that hold just this one address: a range around it keeps it.
+  std::erase(ours_,
+             PrefixMatch{Prefix{address, address.is_v4() ? std::uint8_t{32} : std::uint8_t{128}}});
 }
 
 std::optional<Address> Interface::source_for(const Address& remote) const {
@@ -214,8 +252,9 @@ std::expected<Address, Error> Interface::next_hop(const Address& remote) const {
 }
 
 bool Interface::is_on_link(const Address& address) const {
-  return std::ranges::any_of(
-      addresses_, [&](const Prefix& network) { return PrefixMatch{network}.contains(address); });
+  return std::ranges::any_of(routes_, [&](const RouteEntry& route) {
+    return !route.gateway && route.destination.contains(address);
+  });
 }
 
 wire::LinkFilter Interface::link_filter() const {

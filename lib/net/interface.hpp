@@ -1,8 +1,9 @@
 // Interface: what one port is to the network: its addresses, ranges, routes, VLAN and MTU, checked
-// once at start and constant afterwards. It sends nothing and resolves nothing (see
-// neighbours.hpp). Made by the stack from its configuration; asked by the stack for each received
-// frame that belongs to no known flow (is_ours, is_broadcast) and for each new connection
-// (source_for, next_hop).
+// once at start and constant afterwards, but for what routers advertise (router_discovery.hpp) and
+// an address that turns out to be another host's (duplicate_detection.hpp). It sends nothing and
+// resolves nothing (see neighbours.hpp). Made by the stack from its configuration; asked by the
+// stack for each received frame that belongs to no known flow (is_ours, is_broadcast) and for each
+// new connection (source_for, next_hop).
 #pragma once
 
 #include <cstdint>
@@ -74,21 +75,39 @@ class Interface {
   bool offload_ip_checksum() const { return offload_ip_checksum_; }
   bool offload_tcp_checksum() const { return offload_tcp_checksum_; }
 
-  const Address& primary() const { return addresses_.front().network; }
   // Our addresses as configured, each with its on-link network's length, and the link-local one.
   const std::vector<Prefix>& addresses() const { return addresses_; }
+  const std::vector<Prefix>& owned_ranges() const { return owned_ranges_; }
+  // Nothing when there is no IPv6.
+  std::optional<Address> link_local() const;
+
+  // What routers advertise, for whoever asked for it. Room for `routes` has to be made first: later
+  // nothing is allocated.
+  bool believes_routers() const { return believes_routers_; }
+  void reserve_advertised(std::size_t routes);
+  void add_on_link(const Prefix& prefix);
+  void remove_on_link(const Prefix& prefix);
+  const std::optional<Address>& advertised_router() const { return advertised_router_; }
+  void set_advertised_router(const std::optional<Address>& router);
+  std::uint16_t mtu6() const { return mtu6_; }  // of IPv6; at most mtu()
+  void set_mtu6(std::uint16_t mtu) { mtu6_ = mtu; }
+
+  // Another host has this address: it is ours no longer. Its network stays on-link.
+  void give_up(const Address& address);
 
  private:
   struct RouteEntry {
     PrefixMatch destination;
     std::uint8_t length;
-    std::optional<Address> gateway;  // none: on-link
+    std::optional<Address> gateway;    // none: on-link
+    std::optional<Prefix> advertised;  // by a router, as what
   };
 
   Interface() = default;
   void add_addresses(const InterfaceConfig& config);
-  void add_routes(const InterfaceConfig& config);
-  void add_route(const Prefix& destination, const std::optional<Address>& gateway);
+  void add_gateways(const InterfaceConfig& config);
+  void add_route(const Prefix& destination, const std::optional<Address>& gateway,
+                 bool is_advertised = false);
   std::expected<void, std::string> check_gateways(const InterfaceConfig& config) const;
 
   bool speaks_ipv6_ = false;
@@ -96,8 +115,12 @@ class Interface {
   std::vector<Address> directed_broadcasts_;
   std::vector<RouteEntry> routes_;  // longest first; on-link before a route as long
   std::vector<Prefix> addresses_;
+  std::vector<Prefix> owned_ranges_;
+  std::optional<Address> advertised_router_;
+  bool believes_routers_ = false;
   base::MacAddress mac_{};
   std::uint16_t mtu_ = 0;
+  std::uint16_t mtu6_ = 0;
   std::optional<std::uint16_t> vlan_;
   std::uint8_t hop_limit_ = 0;
   std::uint8_t traffic_class_ = 0;

@@ -176,6 +176,7 @@ void Neighbours::become_stale(Entry& entry, const base::MacAddress& mac, Instant
 
 void Neighbours::take_link_address(Entry& entry, const base::MacAddress& mac) {
   entry.mac = mac;
+  entry.is_silent = false;
   entry.header = link_header_to(
       *interface_, mac, entry.address.is_v4() ? wire::kEtherTypeIpv4 : wire::kEtherTypeIpv6);
   while (entry.held.count > 0) send_to(entry, held_.take_oldest(entry.held));
@@ -190,6 +191,7 @@ void Neighbours::forget_link_address(Entry& entry, Instant now) {
 
 void Neighbours::fail(Entry& entry, Instant now) {
   entry.state = State::failed;
+  entry.is_silent = true;
   arm(entry, now + kFailureHoldOff);
   drop_held(entry);
   ++counters_->neighbour_unreachable;
@@ -281,11 +283,6 @@ bool Neighbours::allocate(base::Packet& out) {
   if (sink_->allocate(out)) return true;
   ++counters_->no_packet_buffer;
   return false;
-}
-
-void Neighbours::announce() {
-  announce_ipv4();
-  announce_ipv6();
 }
 
 void Neighbours::send_to(const Entry& entry, const base::Packet& frame) {

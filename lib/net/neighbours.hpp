@@ -127,10 +127,23 @@ class Neighbours {
                             const wire::Frame& frame, Instant now);
   bool receive_advertisement(const wire::NeighbourAdvertisement& advertisement, Instant now);
 
+  // Where a host is, by its own word in another message (RFC 4861 section 6.3.4, of routers): makes
+  // an entry, which is STALE, unless the address is known already.
+  void hear_of(const Address& address, const base::MacAddress& mac, Instant now);
+
+  // Advertisements of ours replace nobody's while it is not sure that our addresses are ours (RFC
+  // 4429 section 3.3).
+  void set_optimistic(bool on) { is_optimistic_ = on; }
+
   // One ARP announcement (RFC 5227 section 2.3) or unsolicited advertisement (RFC 4861 section
   // 7.2.6) for each of our addresses, so that neighbours with an older mapping learn ours. Not for
   // owned ranges, which may have millions.
-  void announce();
+  void announce() {
+    announce_ipv4();
+    announce_ipv6();
+  }
+  void announce_ipv4();
+  void announce_ipv6();
 
   // Never later than the first retry, failure or expiry that is due.
   Instant next_deadline() const { return next_deadline_; }
@@ -146,6 +159,13 @@ class Neighbours {
       --untold_failures_;
       visit(static_cast<NeighbourId>(i));
     }
+  }
+
+  // It was asked for its link address in vain, and has not been heard since.
+  bool is_silent(NeighbourId id) const { return entries_[id].is_silent; }
+  bool is_silent(const Address& address) const {
+    const auto id = find(address);
+    return id && is_silent(*id);
   }
 
   std::size_t size() const { return size_; }
@@ -168,6 +188,7 @@ class Neighbours {
     State state = State::free;
     std::uint8_t requests_sent = 0;  // since the present question was first asked
     bool failure_untold = false;
+    bool is_silent = false;  // failed, and no answer since
     Instant last_used;
     Instant deadline = Instant::never();
     std::uint32_t use_count = 0;
@@ -224,7 +245,6 @@ class Neighbours {
   bool send_arp(const wire::Arp& arp, const base::MacAddress& destination);
   void send_request(const Entry& entry);
   void send_reply(const wire::Arp& request);
-  void announce_ipv4();
 
   // Neighbour Discovery.
   void take_advertisement(Entry& entry, const wire::NeighbourAdvertisement& advertisement,
@@ -232,7 +252,6 @@ class Neighbours {
   void replace_link_address(Entry& entry, const base::MacAddress& mac, Instant now);
   void answer(const wire::NeighbourSolicitation& solicitation, const wire::Frame& frame);
   void solicit(const Entry& entry);
-  void announce_ipv6();
   void send_advertisement(const wire::NeighbourAdvertisement& advertisement, const Address& to,
                           const base::MacAddress& mac);
   wire::LinkHeader ipv6_link_header(const base::MacAddress& mac) const;
@@ -253,6 +272,7 @@ class Neighbours {
   std::size_t pinned_ = 0;
   std::size_t hand_ = 0;  // where the next eviction looks first
   std::size_t untold_failures_ = 0;
+  bool is_optimistic_ = false;
   Instant next_deadline_ = Instant::never();
 };
 

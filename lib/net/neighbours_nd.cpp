@@ -12,12 +12,17 @@ bool Neighbours::receive_solicitation(const wire::NeighbourSolicitation& solicit
   bool learned = false;
   if (solicitation.source_mac && is_believable(frame.source, *solicitation.source_mac)) {
     // RFC 4861 section 7.2.3: who asks has told where he is, not that he hears us.
-    const auto id = find_or_add(frame.source, now);
-    if (id) replace_link_address(entries_[*id], *solicitation.source_mac, now);
+    hear_of(frame.source, *solicitation.source_mac, now);
     learned = true;
   }
   answer(solicitation, frame);
   return learned;
+}
+
+void Neighbours::hear_of(const Address& address, const base::MacAddress& mac, Instant now) {
+  if (!is_believable(address, mac)) return;
+  const auto id = find_or_add(address, now);
+  if (id) replace_link_address(entries_[*id], mac, now);
 }
 
 bool Neighbours::receive_advertisement(const wire::NeighbourAdvertisement& advertisement,
@@ -62,7 +67,7 @@ void Neighbours::answer(const wire::NeighbourSolicitation& solicitation, const w
                                         : solicitation.source_mac.value_or(frame.source_mac);
   send_advertisement({.target = solicitation.target,
                       .solicited = !is_probe,
-                      .override_cached = true,
+                      .override_cached = !is_optimistic_,
                       .target_mac = interface_->mac()},
                      to, mac);
 }

@@ -26,6 +26,8 @@ class PrefixMatch {
     network_[1] &= mask_[1];
   }
 
+  constexpr bool operator==(const PrefixMatch&) const = default;
+
   constexpr bool contains(const Address& address) const {
     const auto words = std::bit_cast<Words>(address.bytes());
     const std::uint64_t difference =

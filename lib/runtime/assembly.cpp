@@ -79,8 +79,8 @@ Status Assembly::open_ports(const RuntimeConfig& config) {
     return {};
   }
   for (std::size_t i = 0; i < config.ports.size(); ++i) {
-    const drivers::PortOptions options{.mtu = config.ports[i].stack.interface.mtu};
-    auto port = drivers::open_port(config.ports[i].device, options, pointers_to(pools_[i]));
+    auto port = drivers::open_port(config.ports[i].device, port_options(config.ports[i]),
+                                   pointers_to(pools_[i]));
     if (!port) return std::unexpected(with_complaint(std::move(port.error()), log));
     ports_.push_back(std::move(*port));
   }

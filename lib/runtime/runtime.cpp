@@ -102,13 +102,16 @@ Status Runtime::Impl::start_workers() {
   const auto cpus = runtime::assign_cpus(config, runtime::allowed_cpus());
   base::HashSecret first_flow_secret;
   for (std::size_t p = 0; p < config.ports.size(); ++p) {
-    const auto& port = config.ports[p];
+    auto& port = config.ports[p];
     auto secrets = draw_secrets(port, p);
     if (!secrets) return std::unexpected(secrets.error());
     if (p > 0 && are_one_pair(config.ports[0], port)) secrets->flow = first_flow_secret;
     if (p == 0) first_flow_secret = secrets->flow;
     for (unsigned queue = 0; queue < port.workers; ++queue) {
       const auto id = static_cast<unsigned>(workers.size());
+      // Some ports take shorter frames for what they do in our stead.
+      auto& mtu = port.stack.interface.mtu;
+      mtu = std::min(mtu, assembly->device(id).info().mtu);
       const runtime::WorkerPlan plan{
           .cpu = cpus[id],
           .cpu_is_shared = std::ranges::count(cpus, cpus[id]) > 1,

@@ -23,6 +23,9 @@ Status check_port(const RuntimeConfig& config, const PortConfig& port, std::size
         fmt::format("port {} names the device {}, but the embedded pair has devices of its own",
                     index, port.device));
   }
+  if (config.embedded && port.tso == Offload::on) {
+    return std::unexpected("the embedded pair cannot cut segments (TSO)");
+  }
   if (!config.embedded && port.device.empty()) {
     return std::unexpected(fmt::format("port {} names no device", index));
   }
@@ -89,6 +92,15 @@ std::vector<unsigned> assign_cpus(const RuntimeConfig& config,
   std::vector<unsigned> assigned;
   for (unsigned i = 0; i < worker_count(config); ++i) assigned.push_back(cpus[i % cpus.size()]);
   return assigned;
+}
+
+drivers::PortOptions port_options(const PortConfig& port) {
+  const auto& interface = port.stack.interface;
+  const auto is_ipv6 = [](const Prefix& prefix) { return !prefix.network.is_v4(); };
+  return {.mtu = interface.mtu,
+          .tso = port.tso,
+          .ipv6 = std::ranges::any_of(interface.addresses, is_ipv6) ||
+                  std::ranges::any_of(interface.owned_ranges, is_ipv6)};
 }
 
 drivers::PoolOptions pool_options(const RuntimeConfig& config, const PortConfig& port) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "drivers/ethdev/ethdev_pool.hpp"
+#include "drivers/ethdev/ethdev_port.hpp"
 #include "handfast/runtime.hpp"
 #include "runtime/eal.hpp"
 
@@ -27,6 +28,9 @@ unsigned worker_count(const RuntimeConfig& config);
 // One CPU for each worker, round robin over `cores`, or over `allowed_cpus` when none are named.
 std::vector<unsigned> assign_cpus(const RuntimeConfig& config,
                                   std::span<const unsigned> allowed_cpus);
+
+// For a port that is not one of the embedded pair.
+drivers::PortOptions port_options(const PortConfig& port);
 
 drivers::PoolOptions pool_options(const RuntimeConfig& config, const PortConfig& port);
 

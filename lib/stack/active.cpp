@@ -29,10 +29,12 @@ void Stack::at_connection(std::uint32_t index, Arrived& arrived) {
   Tcb& tcb = connections_[index];
   const bool asked_for_cookie = tcb.fast_open && tcb.state == State::syn_sent;
   const bool syn_was_lost = tcb.retransmits > 0;
+  const base::Seq before_text = tcb.snd_una + 1;  // in SYN-SENT
   if (!arrived.segment.payload.empty() && packets_.is_scarce()) refuse_text(arrived.segment);
   const Arrival arrival = tcp::segment_arrives(tcb, arrived.segment, arrived.packet, context_);
   if (asked_for_cookie && arrival.established) {
     learn_cookie(tcb, arrived.segment, syn_was_lost);
+    count_taken(tcb.snd_una - before_text);
     tcb.fast_open = false;
   }
   bool packet_kept = arrival.packet_kept;
@@ -40,6 +42,13 @@ void Stack::at_connection(std::uint32_t index, Arrived& arrived) {
   if (arrival.challenge) challenge(index);
   tell(index, arrival, arrived.packet, packet_kept);
   if (!packet_kept) packets_.free(arrived.packet);
+}
+
+// Of the text of a SYN: what the server did not take leaves again as if it never had.
+void Stack::count_taken(std::uint32_t text) {
+  if (text == 0) return;
+  ++counters_.fast_open_taken;
+  counters_.payload_bytes_sent += text;
 }
 
 // Its handler may not take it, and then it would be kept. It was never here: the peer sends it
@@ -75,6 +84,10 @@ void Stack::challenge(std::uint32_t index) {
 void Stack::tell(std::uint32_t index, const Arrival& arrival, const base::Packet& packet,
                  bool& packet_kept) {
   Tcb& tcb = connections_[index];
+  if (arrival.established && path_mtus_.knows_any()) [[unlikely]] {
+    const auto* const known = path_mtus_.find(tcb.key.remote, context_.now);
+    if (known != nullptr) tcp::start_at(tcb, *known, context_);
+  }
   if (arrival.established && !tcb.aborted) {
     ++(tcb.passive ? counters_.established_passive : counters_.established_active);
     if (tcb.fast_open && tcb.passive) {  // told already

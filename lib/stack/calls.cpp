@@ -40,6 +40,9 @@ std::uint64_t Worker::time_wait_count() const {
 bool Worker::is_behind() const {
   return stack_->is_behind();
 }
+std::span<const Address> Worker::duplicate_addresses() const {
+  return stack_->duplicate_addresses();
+}
 std::uint64_t Worker::connection_table_bytes() const {
   return stack_->connection_table_bytes();
 }
@@ -184,6 +187,11 @@ std::uint64_t Connection::context() const {
 void Connection::set_context(std::uint64_t word) {
   tcp::Tcb* const tcb = stack_ == nullptr ? nullptr : stack_->find(index_, generation_);
   if (tcb != nullptr) tcb->context = word;
+}
+
+NetworkError Connection::network_error() const {
+  const tcp::Tcb* const tcb = stack_ == nullptr ? nullptr : stack_->find(index_, generation_);
+  return tcb == nullptr ? NetworkError::none : stack_->network_error_of(*tcb);
 }
 
 std::size_t Connection::bytes_queued() const {

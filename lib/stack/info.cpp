@@ -68,6 +68,12 @@ void add_transfer(const tcp::Tcb& tcb, ConnectionInfo& out) {
 
 }  // namespace
 
+// Where nothing gets past our own link, nobody else can have said so.
+NetworkError Stack::network_error_of(const tcp::Tcb& tcb) const {
+  if (neighbours_.is_silent(tcb.neighbour)) return NetworkError::next_hop_silent;
+  return tcb.network_error;
+}
+
 ConnectionInfo Stack::info_of(const tcp::Tcb& tcb) const {
   ConnectionInfo info{
       .local = {.address = tcb.key.local, .port = tcb.key.local_port},
@@ -91,6 +97,7 @@ ConnectionInfo Stack::info_of(const tcp::Tcb& tcb) const {
       .congestion_control = tcp::congestion_of(tcb.congestion).name,
       .pmtu = tcp::path_mtu(tcb, parameters_),
       .rcv_ooopack = tcb.reassembly_count,
+      .network_error = network_error_of(tcb),
   };
   if (tcb.transfer != nullptr) add_transfer(tcb, info);
   return info;

@@ -3,7 +3,6 @@
 #include <variant>
 
 #include "stack/stack.hpp"
-#include "tcp/path_mtu.hpp"
 #include "wire/arp.hpp"
 #include "wire/discovery.hpp"
 #include "wire/tcp.hpp"
@@ -82,6 +81,7 @@ bool Stack::parse(const Packet& packet, bool handed_over, Arrived& out) {
   if (const wire::Drop drop = wire::parse_frame(packet, link_filter_, frame);
       drop != wire::Drop::none) {
     wire::count(drop, counters_);
+    if (drop == wire::Drop::ip_protocol || drop == wire::Drop::ip_option) complain_of(frame);
     packets_.free(packet);
     return false;
   }
@@ -156,7 +156,9 @@ void Stack::input_icmp(const Packet& packet, const wire::Frame& frame, bool hand
   if (drop != wire::Drop::none) {
     wire::count(drop, counters_);
   } else if (is_v6 && wire::is_neighbour_discovery(message.type)) {
-    input_discovery(frame, message);
+    input_discovery(packet, frame, message, handed_over);
+  } else if (is_v6 && message.type == wire::kIcmpv6ListenerQuery) {
+    input_listener_query(frame, message);
   } else {
     const net::IcmpVerdict verdict = icmp_.decide(message, frame, context_.now);
     if (const auto* const error = std::get_if<net::TcpError>(&verdict)) {
@@ -168,60 +170,36 @@ void Stack::input_icmp(const Packet& packet, const wire::Frame& frame, bool hand
   packets_.free(packet);
 }
 
-// Router advertisements are not asked for, and they and redirects not believed: anybody on the link
-// can forge them.
-void Stack::input_discovery(const wire::Frame& frame, const wire::Icmp& message) {
+// Redirects are not believed: anybody on the link can forge them.
+void Stack::input_discovery(const Packet& packet, const wire::Frame& frame,
+                            const wire::Icmp& message, bool handed_over) {
   wire::NeighbourSolicitation solicitation;
   wire::NeighbourAdvertisement advertisement;
   wire::Drop drop = wire::Drop::none;
   if (message.type == wire::kIcmpv6NeighbourSolicitation) {
     drop = wire::parse_solicitation(message, frame, solicitation);
-    if (drop == wire::Drop::none &&
-        neighbours_.receive_solicitation(solicitation, frame, context_.now)) {
-      share_neighbour(frame.source, *solicitation.source_mac);
+    if (drop == wire::Drop::none) {
+      look_for_duplicate(packet, duplicates_.receive(solicitation, frame), handed_over);
+      if (neighbours_.receive_solicitation(solicitation, frame, context_.now)) {
+        share_neighbour(frame.source, *solicitation.source_mac);
+      }
     }
   } else if (message.type == wire::kIcmpv6NeighbourAdvertisement) {
     drop = wire::parse_advertisement(message, frame, advertisement);
-    if (drop == wire::Drop::none &&
-        neighbours_.receive_advertisement(advertisement, context_.now)) {
-      share_neighbour(advertisement.target, *advertisement.target_mac);
+    if (drop == wire::Drop::none) {
+      look_for_duplicate(packet, duplicates_.receive(advertisement, frame), handed_over);
+      if (neighbours_.receive_advertisement(advertisement, context_.now)) {
+        share_neighbour(advertisement.target, *advertisement.target_mac);
+      }
     }
+  } else if (message.type == wire::kIcmpv6RouterAdvertisement) {
+    drop = input_router_advertisement(packet, frame, message, handed_over);
   }
   drop == wire::Drop::none ? void(++counters_.discovery_received) : wire::count(drop, counters_);
 }
 
 void Stack::share_neighbour(const Address& address, const base::MacAddress& mac) {
   if (hand_over_ != nullptr) hand_over_->share_neighbour(address, mac);
-}
-
-void Stack::answer_echo(const wire::Frame& frame, const wire::Icmp& request) {
-  const auto next_hop = interface_.next_hop(frame.source);
-  if (!next_hop) {
-    ++counters_.no_route;
-    return;
-  }
-  const auto neighbour = neighbours_.find_or_add(*next_hop, context_.now);
-  Packet reply;
-  if (!neighbour || !packets_.allocate(reply)) {
-    ++counters_.no_packet_buffer;
-    return;
-  }
-  const wire::LinkHeader* const known = neighbours_.link_header(*neighbour, context_.now);
-  const wire::IpFields ip{.source = frame.destination,
-                          .destination = frame.source,
-                          .traffic_class = frame.tos,
-                          .hop_limit = interface_.hop_limit()};
-  reply.length = wire::emit_echo_reply(
-      reply.data, known != nullptr ? *known : neighbours_.placeholder_header(*neighbour), ip,
-      request,
-      std::min<std::size_t>(packets_.data_room(),
-                            interface_.mtu() + sizeof(wire::LinkHeader::bytes)));
-  ++counters_.icmp_echo_answered;
-  if (known != nullptr) {
-    send(reply);
-  } else {
-    neighbours_.queue(*neighbour, reply, context_.now);
-  }
 }
 
 // Believed only when it quotes a segment that is in flight (RFC 5927 section 4.1).
@@ -244,8 +222,11 @@ void Stack::input_tcp_error(const Packet& packet, const net::TcpError& error, bo
   tcp::IcmpVerdict verdict = tcp::IcmpVerdict::disbelieve;
   if (error.kind == Kind::packet_too_big) {
     verdict = tcp::packet_too_big(tcb, quoted.seq, error.next_hop_mtu, context_);
+    if (verdict == tcp::IcmpVerdict::note) {
+      path_mtus_.remember(key.remote, tcp::path_mtu(tcb, parameters_), context_.now);
+    }
   } else {
-    verdict = tcp::icmp_error(tcb, quoted.seq, error.kind == Kind::unreachable_hard);
+    verdict = tcp::icmp_error(tcb, quoted.seq, error.said, error.kind == Kind::unreachable_hard);
   }
   if (verdict == tcp::IcmpVerdict::disbelieve) {
     ++counters_.icmp_errors_ignored;

@@ -26,7 +26,7 @@ std::expected<std::unique_ptr<Stack>, std::string> Stack::create(const StackConf
         "the system refused the memory for the stack's tables; lower max_connections, "
         "max_half_open or max_time_wait");
   }
-  stack->neighbours_.announce();
+  stack->begin_control();
   return stack;
 }
 
@@ -44,6 +44,13 @@ tcp::Parameters parameters_of(const StackConfig& config, const base::DeviceInfo&
     parameters.large_packets_max = device.frame_packets_max;
   }
   return parameters;
+}
+
+// RFC 4861 section 6.3.7, RFC 4862 section 5.4.2: hosts that start together do not ask together.
+// The same for all workers of a port.
+Duration up_to_a_second(const base::SipKey& key, std::uint64_t what) {
+  constexpr std::uint64_t kSecond = 1'000'000'000;
+  return Duration{static_cast<std::int64_t>(base::siphash(key, what, 0) % kSecond)};
 }
 
 }  // namespace
@@ -66,6 +73,13 @@ Stack::Stack(const StackConfig& config, const StackPlace& place, const net::Inte
       time_waits_(place.flow_secret),
       neighbours_(interface_, *this, counters_, place.flow_secret),
       icmp_(interface_),
+      icmp_errors_(interface_, counters_),
+      routers_(interface_, neighbours_, *this, counters_, place.queue == 0,
+               up_to_a_second(place.isn_key, 2)),
+      duplicates_(interface_, *this, counters_, config.interface.duplicate_detection,
+                  place.queue == 0, up_to_a_second(place.isn_key, 3)),
+      group_reports_(interface_, *this, counters_, config.interface.listener_reports,
+                     place.queue == 0, base::siphash(place.isn_key, 4, place.queue)),
       config_(config),
       time_wait_ms_(static_cast<std::uint32_t>(2 * config.msl / std::chrono::milliseconds(1))),
       syn_cookie_key_(tcp::syn_cookie_key(place.isn_key)) {}
@@ -115,7 +129,9 @@ void Stack::advance(Instant now) {
     neighbours_.advance(now);
     // A next hop that does not answer is a soft error: connections give up by their own timeouts.
     neighbours_.take_failed([](net::NeighbourId) {});
+    if (routers_.is_on() && routers_.choose_again()) use_advertised();
   }
+  if (control_deadline_ <= now) advance_control();
 }
 
 void Stack::expire_time_waits() {
@@ -140,7 +156,7 @@ void Stack::expire_time_waits() {
 Instant Stack::next_deadline() const {
   const Instant now = context_.now;
   if (has_output() || ready_count() != 0) return now;
-  Instant next = neighbours_.next_deadline();
+  Instant next = std::min(neighbours_.next_deadline(), control_deadline_);
   if (const Tick tick = wheel_.next_deadline(); tick != base::kNoTick) {
     const auto ahead = static_cast<std::int32_t>(tick - timer::tick_at_or_before(now));
     const std::int64_t at = ((now.ns() >> base::kTickShift) + ahead) << base::kTickShift;
@@ -255,8 +271,8 @@ void Stack::sent(std::size_t n) {
   if (n < ready_count()) ++counters_.device_full;
   for (std::size_t i = ready_first_; i < ready_first_ + n; ++i) {
     counters_.bytes_sent += ready_[i].length;
+    counters_.frames_sent += (ready_[i].flags & base::kContinues) == 0;
   }
-  counters_.frames_sent += n;
   ready_first_ += n;
   if (ready_first_ == ready_end_) ready_first_ = ready_end_ = 0;
 }

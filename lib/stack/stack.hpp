@@ -28,9 +28,13 @@
 #include "handfast/config.hpp"
 #include "handfast/handler.hpp"
 #include "handfast/worker.hpp"
+#include "net/duplicate_detection.hpp"
+#include "net/group_reports.hpp"
+#include "net/icmp_errors.hpp"
 #include "net/icmp_input.hpp"
 #include "net/interface.hpp"
 #include "net/neighbours.hpp"
+#include "net/router_discovery.hpp"
 #include "net/token_bucket.hpp"
 #include "stack/event_tables.hpp"
 #include "stack/hand_over.hpp"
@@ -43,6 +47,7 @@
 #include "tcp/fast_open.hpp"
 #include "tcp/half_open.hpp"
 #include "tcp/output.hpp"
+#include "tcp/path_mtu.hpp"
 #include "tcp/segment_arrives.hpp"
 #include "tcp/tcb.hpp"
 #include "tcp/transfer.hpp"
@@ -119,6 +124,7 @@ class Stack final : private net::FrameSink {
   StateCounts state_counts() const;
   Instant now() const { return context_.now; }
   unsigned id() const { return place_.worker; }
+  std::span<const Address> duplicate_addresses() const { return duplicates_.duplicates(); }
   std::uint32_t open_count() const { return connections_.in_use(); }
   std::uint32_t half_open_count() const { return half_opens_.in_use(); }
   std::uint32_t time_wait_count() const { return time_waits_.size(); }
@@ -147,6 +153,7 @@ class Stack final : private net::FrameSink {
   std::expected<void, Error> set_congestion_control(std::uint32_t index,
                                                     CongestionControl algorithm);
   ConnectionInfo info_of(const tcp::Tcb& tcb) const;
+  NetworkError network_error_of(const tcp::Tcb& tcb) const;
 
  private:
   // Frames looked at together: their table lines are fetched while others are parsed.
@@ -205,9 +212,9 @@ class Stack final : private net::FrameSink {
   bool parse_segment(const base::Packet& packet, const wire::Frame& frame, Arrived& out);
   void input_arp(const wire::Frame& frame);
   void input_icmp(const base::Packet& packet, const wire::Frame& frame, bool handed_over);
-  void input_discovery(const wire::Frame& frame, const wire::Icmp& message);
+  void input_discovery(const base::Packet& packet, const wire::Frame& frame,
+                       const wire::Icmp& message, bool handed_over);
   void share_neighbour(const Address& address, const base::MacAddress& mac);
-  void answer_echo(const wire::Frame& frame, const wire::Icmp& request);
   void input_tcp_error(const base::Packet& packet, const net::TcpError& error, bool handed_over);
   // True when the packet is another worker's business and has been passed on or dropped.
   bool hand_to_owner(const base::Packet& packet, std::uint64_t hash, bool handed_over);
@@ -217,6 +224,24 @@ class Stack final : private net::FrameSink {
   RecordRef find_flow(const base::FlowKey& key, std::uint64_t hash) const;
   bool matches(RecordRef ref, const base::FlowKey& key) const;
   void count_received(const base::Segment& segment);
+
+  // control.cpp: what is said without a connection.
+  void answer_echo(const wire::Frame& frame, const wire::Icmp& request);
+  void complain_of(const wire::Frame& frame);
+  template <class Emit>
+  bool send_control(const Address& to, Emit emit);
+  void begin_control();
+  void advance_control();
+  void set_control_deadline();
+  wire::Drop input_router_advertisement(const base::Packet& packet, const wire::Frame& frame,
+                                        const wire::Icmp& message, bool handed_over);
+  void input_listener_query(const wire::Frame& frame, const wire::Icmp& message);
+  void use_advertised();
+  // `lost` is the address that was given up, if one was.
+  void look_for_duplicate(const base::Packet& packet, const std::optional<Address>& lost,
+                          bool handed_over);
+  void lose_address(const Address& address);
+  void share_frame(const base::Packet& packet);
 
   // passive.cpp: LISTEN, SYN-RECEIVED, TIME-WAIT.
   // Returns whether the packet was kept.
@@ -304,6 +329,7 @@ class Stack final : private net::FrameSink {
   // For answers without a connection: finds the way itself.
   bool emit_reply(const base::FlowKey& key, const base::Segment& segment);
   void challenge(std::uint32_t index);
+  void count_taken(std::uint32_t text);
   void learn_cookie(const tcp::Tcb& tcb, const base::Segment& syn_ack, bool syn_was_lost);
   void count_sent(const base::Segment& segment);
   std::size_t ready_count() const { return ready_end_ - ready_first_; }
@@ -352,6 +378,11 @@ class Stack final : private net::FrameSink {
   net::Neighbours neighbours_;
   Way last_way_;
   net::IcmpInput icmp_;
+  net::IcmpErrors icmp_errors_;
+  net::RouterDiscovery routers_;
+  net::DuplicateDetection duplicates_;
+  net::GroupReports group_reports_;
+  Instant control_deadline_;  // of those three
   net::TokenBucket challenge_acks_{kChallengeAcksPerSecond, kChallengeAcksPerSecond};
 
   StackConfig config_;
@@ -360,6 +391,7 @@ class Stack final : private net::FrameSink {
   base::SipKey syn_cookie_key_;
   std::optional<Instant> last_syn_cookie_;  // when the last one left
   tcp::FastOpenCookies cookies_;
+  tcp::PathMtus path_mtus_;
   std::uint32_t fast_opens_ = 0;  // in SYN-RECEIVED with text of the SYN
 
   [[no_unique_address]] base::StageProfile stages_;

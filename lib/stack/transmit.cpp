@@ -78,7 +78,10 @@ bool Stack::transmit_in_place(const Tcb& tcb, const Outgoing& out) {
   packets_.share(packet);
   put(packet);
   count_sent(out.segment);
-  if (is_large(out)) counters_.data_sent += (out.length - 1) / out.segment_size;
+  if (is_large(out)) {
+    counters_.data_sent += (out.length - 1) / out.segment_size;
+    ++counters_.large_sent;
+  }
   return true;
 }
 

@@ -117,7 +117,7 @@ void add_fast_open(Tcb& tcb, const FastOpenCookies::Known* known, Segment& syn, 
   const std::uint32_t length = std::min<std::uint32_t>(node->length, mss - kOptionsMax);
   syn.payload = {node->text, length};
   tcb.snd_max += length;
-  context.counters.payload_bytes_sent += length;
+  ++context.counters.fast_open_sent;
 }
 
 }  // namespace handfast::tcp

@@ -19,8 +19,10 @@ inline bool is_in_flight(const Tcb& tcb, Seq quoted) {
   return tcb.in_flight() > 0 && quoted.is_within(tcb.snd_una, tcb.in_flight());
 }
 
-inline IcmpVerdict icmp_error(const Tcb& tcb, Seq quoted, bool is_hard) {
+// What is believed is kept until the peer acknowledges something, to say why if it never does.
+inline IcmpVerdict icmp_error(Tcb& tcb, Seq quoted, NetworkError said, bool is_hard) {
   if (!is_in_flight(tcb, quoted)) return IcmpVerdict::disbelieve;
+  tcb.network_error = said;
   return is_hard && !tcb.is_synchronized() ? IcmpVerdict::abort : IcmpVerdict::note;
 }
 

@@ -43,6 +43,7 @@ struct Parameters {
   std::uint32_t large_text_max = 0;
   std::uint16_t large_packets_max = 0;
   std::uint16_t mtu;           // bytes of IP packet
+  std::uint16_t mtu6;          // of IPv6, where routers may say less
   std::uint8_t receive_shift;  // window scale we offer
   std::uint8_t dscp;
   CongestionControl congestion;
@@ -57,7 +58,7 @@ struct Parameters {
 
   // MMS_R - 20 (MUST-67): what we announce, and as much as we can send.
   std::uint16_t receive_mss(bool is_v4) const {
-    return static_cast<std::uint16_t>(mtu - (is_v4 ? 40 : 60));
+    return static_cast<std::uint16_t>(is_v4 ? mtu - 40 : mtu6 - 60);
   }
 
   static Parameters from(const StackConfig& config, std::uint32_t timestamp_offset) {
@@ -82,6 +83,7 @@ struct Parameters {
             .keep_alive_s = keep_alive_seconds(config.keep_alive),
             .keep_alive_probes = config.keep_alive_probes,
             .mtu = config.interface.mtu,
+            .mtu6 = config.interface.mtu,
             .receive_shift = shift,
             .dscp = config.interface.dscp,
             .congestion = config.congestion_control,

@@ -4,7 +4,9 @@
 #include <array>
 #include <span>
 
+#include "base/siphash.hpp"
 #include "tcp/scoreboard.hpp"
+#include "tcp/transfer_pool.hpp"
 
 namespace handfast::tcp {
 
@@ -52,11 +54,17 @@ std::uint16_t plateau_below(std::uint32_t packet) {
   return below == kPlateaus.end() ? kLowestMtu : *below;
 }
 
-void lower(Tcb& tcb, std::uint32_t mss, unsigned doublings, const Context& context) {
+void lower(Tcb& tcb, std::uint32_t mss, Instant until) {
   Transfer& t = *tcb.transfer;
   if (t.full_mss == 0) t.full_mss = tcb.snd_mss;
   tcb.snd_mss = static_cast<std::uint16_t>(mss);
-  t.full_mss_at = base::tick_at_or_after(context.now + (1LL << doublings) * kTriedAgainAfter);
+  t.full_mss_at = base::tick_at_or_after(until);
+}
+
+// The MSS that makes packets of `mtu` bytes.
+std::uint32_t mss_for(const Tcb& tcb, std::uint32_t mtu) {
+  const std::uint32_t headers = header_bytes(tcb);
+  return std::max(mtu > headers ? mtu - headers : 0, kFloor);
 }
 
 void resend_too_big(Tcb& tcb) {
@@ -79,9 +87,9 @@ IcmpVerdict packet_too_big(Tcb& tcb, Seq quoted, std::uint16_t mtu, Context& con
   if (is_v4 && mtu == 0) mtu = plateau_below(packet);
   // RFC 8201 section 4: less than the least of IPv6 is discarded.
   if (mtu < (is_v4 ? kLowestMtu : kLowestMtuV6) || mtu >= packet) return IcmpVerdict::disbelieve;
-  const std::uint32_t mss = std::max(mtu > header_bytes(tcb) ? mtu - header_bytes(tcb) : 0, kFloor);
+  const std::uint32_t mss = mss_for(tcb, mtu);
   if (mss >= tcb.snd_mss) return IcmpVerdict::disbelieve;
-  lower(tcb, mss, 0, context);
+  lower(tcb, mss, context.now + kTriedAgainAfter);
   resend_too_big(tcb);
   ++context.counters.path_mtu_lowered;
   return IcmpVerdict::note;
@@ -99,9 +107,32 @@ void suspect_black_hole(Tcb& tcb, Context& context) {
       std::ranges::find_if(sizes, [&](std::uint16_t mss) { return mss - options < first->length; });
   if (smaller == sizes.end()) return;
   Transfer& t = *tcb.transfer;
-  lower(tcb, *smaller - options, std::min(t.black_holes, kDoublingsMax), context);
+  const auto doublings = std::min(t.black_holes, kDoublingsMax);
+  lower(tcb, *smaller - options, context.now + (1LL << doublings) * kTriedAgainAfter);
   if (t.black_holes < kDoublingsMax) ++t.black_holes;
   ++context.counters.path_mtu_black_holes;
+}
+
+std::size_t PathMtus::place_of(const Address& remote) {
+  // No secret: whoever takes another's place this way costs it a round trip.
+  return base::siphash({}, std::as_bytes(std::span{remote.bytes()})) % kPlaces;
+}
+
+void PathMtus::remember(const Address& remote, std::uint32_t mtu, Instant now) {
+  places_[place_of(remote)] = {remote, static_cast<std::uint16_t>(mtu), now + kTriedAgainAfter};
+  knows_any_ = true;
+}
+
+const PathMtus::Known* PathMtus::find(const Address& remote, Instant now) const {
+  const Known& known = places_[place_of(remote)];
+  return known.mtu != 0 && known.remote == remote && now < known.until ? &known : nullptr;
+}
+
+void start_at(Tcb& tcb, const PathMtus::Known& known, Context& context) {
+  const std::uint32_t mss = mss_for(tcb, known.mtu);
+  // Without a Transfer there is nowhere to note it: the connection learns for itself.
+  if (mss >= tcb.snd_mss || take_transfer(tcb, context) == nullptr) return;
+  lower(tcb, mss, known.until);
 }
 
 void try_full_size(Tcb& tcb, Context& context) {
@@ -114,7 +145,8 @@ void try_full_size(Tcb& tcb, Context& context) {
 }
 
 std::uint32_t path_mtu(const Tcb& tcb, const Parameters& parameters) {
-  return knows_smaller_path(tcb) ? tcb.snd_mss + header_bytes(tcb) : parameters.mtu;
+  if (knows_smaller_path(tcb)) return tcb.snd_mss + header_bytes(tcb);
+  return tcb.key.local.is_v4() ? parameters.mtu : parameters.mtu6;
 }
 
 }  // namespace handfast::tcp

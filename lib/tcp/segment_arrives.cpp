@@ -237,6 +237,7 @@ void Arriving::take_acknowledgement() {
   tcb.retransmits = 0;
   tcb.probe_pending = false;
   tcb.loss_probe_pending = false;
+  tcb.network_error = NetworkError::none;
   tcb.fin_lost = false;
   tcb.heard(context.tick);
   // RFC 6298 sections 5.2 and 5.3. Output arms it again for what is in flight.

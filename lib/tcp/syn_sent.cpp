@@ -50,6 +50,7 @@ bool Arriving::in_syn_sent() {
   window_is_unscaled = true;
   enter_established();
   tcb.retransmits = 0;
+  tcb.network_error = NetworkError::none;
   tcb.ack_pending = true;
   seg.seq += 1;
   seg.flags &= static_cast<std::uint8_t>(~base::kSyn);

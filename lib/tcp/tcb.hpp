@@ -101,16 +101,18 @@ struct Tcb {
   bool fin_lost : 1;            // the FIN, alone in flight, is to be sent again
   bool probe_pending : 1;       // a zero-window probe or keep-alive is to be sent
   bool loss_probe_pending : 1;  // a tail loss probe is to be sent (RFC 8985 section 7)
-  bool timing : 1;              // the SYN is being timed
-  bool timestamps : 1;          // negotiated
-  bool window_scaling : 1;      // negotiated
-  bool sack : 1;                // negotiated
-  bool ecn : 1;                 // negotiated
-  bool ecn_echo : 1;            // ECE is to be set
-  bool cwr_pending : 1;         // CWR is to be set on the next new data
-  bool passive : 1;             // came from a listener
-  bool user_timeout_set : 1;    // by the application
-  bool fin_received : 1;        // RCV.NXT is past the peer's FIN
+  // What ICMP said since SND.UNA moved; beside the flag above, with which it is cleared at no cost.
+  NetworkError network_error : 3;
+  bool timing : 1;            // the SYN is being timed
+  bool timestamps : 1;        // negotiated
+  bool window_scaling : 1;    // negotiated
+  bool sack : 1;              // negotiated
+  bool ecn : 1;               // negotiated
+  bool ecn_echo : 1;          // ECE is to be set
+  bool cwr_pending : 1;       // CWR is to be set on the next new data
+  bool passive : 1;           // came from a listener
+  bool user_timeout_set : 1;  // by the application
+  bool fin_received : 1;      // RCV.NXT is past the peer's FIN
   bool nagle : 1;
   // SYN-SENT: the SYN asks for a cookie or shows one. SYN-RECEIVED: text came with it (RFC 7413).
   bool fast_open : 1;

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "wire/checksum.hpp"
+#include "wire/discovery_options.hpp"
 
 namespace handfast::wire {
 namespace {
@@ -13,10 +14,7 @@ namespace {
 //   4       8             24         26
 //   | flags | target      | option: type, length in units of 8 bytes, link address | ...
 constexpr std::size_t kTargetSize = 16;
-constexpr std::size_t kOptionUnit = 8;
 constexpr std::size_t kMessageSize = kIcmpHeaderSize + kTargetSize;
-
-enum OptionType : std::uint8_t { kSourceLinkAddress = 1, kTargetLinkAddress = 2 };
 
 enum AdvertisementFlag : std::uint32_t {
   kRouterFlag = 1U << 31,
@@ -24,25 +22,16 @@ enum AdvertisementFlag : std::uint32_t {
   kOverrideFlag = 1U << 29,
 };
 
-// Takes the link address of type `wanted`. False when the options are malformed (section 6.1: a
-// length of 0, or past the end) or the address is a group's. Unknown ones are ignored.
-bool parse_options(base::Bytes options, OptionType wanted, std::optional<MacAddress>& mac) {
+// Takes the link address of type `wanted`. Unknown options are ignored.
+bool parse_options(base::Bytes options, DiscoveryOption wanted, std::optional<MacAddress>& mac) {
   mac.reset();
-  while (!options.empty()) {
-    if (options.size() < kOptionUnit) return false;
-    const std::size_t length = std::to_integer<std::size_t>(options[1]) * kOptionUnit;
-    if (length == 0 || length > options.size()) return false;
-    if (std::to_integer<std::uint8_t>(options[0]) == wanted && length == kOptionUnit) {
-      mac = load_native<MacAddress>(options.data() + 2);
-      if (is_multicast(*mac)) return false;
-    }
-    options = options.subspan(length);
-  }
-  return true;
+  return walk_discovery_options(options, [&](std::uint8_t type, base::Bytes option) {
+    return type != wanted || take_link_address(option, mac);
+  });
 }
 
 // What both messages have in common.
-bool parse_target(const Icmp& message, const Frame& frame, OptionType option, Address& target,
+bool parse_target(const Icmp& message, const Frame& frame, DiscoveryOption option, Address& target,
                   std::optional<MacAddress>& mac) {
   if (frame.hop_limit != kDiscoveryHopLimit || message.code != 0 ||
       message.body.size() < kTargetSize) {
@@ -54,9 +43,9 @@ bool parse_target(const Icmp& message, const Frame& frame, OptionType option, Ad
 }
 
 std::uint32_t emit_message(std::byte* at, const LinkHeader& link, IpFields ip, Icmpv6Type type,
-                           std::uint32_t flags, const Address& target, OptionType option,
+                           std::uint32_t flags, const Address& target, DiscoveryOption option,
                            const std::optional<MacAddress>& mac) {
-  const std::size_t length = kMessageSize + (mac ? kOptionUnit : 0);
+  const std::size_t length = kMessageSize + (mac ? kDiscoveryOptionUnit : 0);
   ip.hop_limit = kDiscoveryHopLimit;
   std::byte* const message =
       emit_ip(emit_link(at, link), kProtocolIcmpv6, ip, static_cast<std::uint32_t>(length));

@@ -49,6 +49,18 @@ bool is_ipv4_checksum_good(Bytes header, std::uint8_t packet_flags) {
   return fold(sum(header)) == 0;
 }
 
+void refuse_protocol(Bytes packet, Frame& out) {
+  const std::byte* const at = packet.data();
+  constexpr std::uint16_t kProtocolAt = 9;
+  out.source = Address::v4(load_be32(at + 12));
+  out.destination = Address::v4(load_be32(at + 16));
+  out.refused = {.begin = at,
+                 .length = static_cast<std::uint16_t>(packet.size()),
+                 .at = kProtocolAt,
+                 .protocol = std::to_integer<std::uint8_t>(at[kProtocolAt]),
+                 .complaint = Complaint::protocol};
+}
+
 Drop parse_ipv4(Bytes packet, Frame& out) {
   constexpr std::uint16_t kMoreFragmentsAndOffset = 0x3fff;
   if (packet.size() < kIpv4HeaderSize) return Drop::too_short;
@@ -65,6 +77,7 @@ Drop parse_ipv4(Bytes packet, Frame& out) {
   if (!is_ipv4_checksum_good(header, out.checksum_flags)) return Drop::ip_checksum;
   if (header_length > kIpv4HeaderSize &&
       !are_ipv4_options_well_formed(header.subspan(kIpv4HeaderSize))) {
+    out.refused.complaint = Complaint::none;
     return Drop::ip_option;
   }
   if ((load_be16(at + 6) & kMoreFragmentsAndOffset) != 0) return Drop::ip_fragment;
@@ -78,6 +91,7 @@ Drop parse_ipv4(Bytes packet, Frame& out) {
       out.kind = FrameKind::icmp;
       break;
     default:
+      refuse_protocol(packet.first(total_length), out);
       return Drop::ip_protocol;
   }
   out.tos = std::to_integer<std::uint8_t>(at[1]);

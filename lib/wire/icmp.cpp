@@ -39,6 +39,30 @@ QuotedTcp quoted_of(const Address& source, const Address& destination, const std
           .seq = base::Seq{load_be32(tcp + 4)}};
 }
 
+// As much of `body` as a message of at most `message_max` bytes holds, and `room` its frame;
+// nothing when there is no room for the headers.
+std::optional<base::Bytes> cut(base::Bytes body, const LinkHeader& link, const IpFields& ip,
+                               std::size_t message_max, std::size_t room) {
+  const std::size_t headers = link.length + ip_header_length(ip) + kIcmpHeaderSize;
+  if (room < headers) return std::nullopt;
+  return body.first(std::min({body.size(), room - headers, message_max - kIcmpHeaderSize}));
+}
+
+std::uint32_t emit_message(std::byte* at, const LinkHeader& link, const IpFields& ip,
+                           const IcmpError& head, const std::optional<base::Bytes>& body) {
+  if (!body) return 0;
+  const auto length = static_cast<std::uint32_t>(kIcmpHeaderSize + body->size());
+  const std::uint8_t protocol = ip.is_v4 ? kProtocolIcmp : kProtocolIcmpv6;
+  const std::uint64_t pseudo =
+      ip.is_v4 ? 0 : pseudo_header_sum(ip.source, ip.destination, protocol, length);
+  std::byte* const message = emit_ip(emit_link(at, link), protocol, ip, length);
+  WordWriter header(message, pseudo);
+  header.put(std::uint32_t{head.type} << 24 | std::uint32_t{head.code} << 16);
+  header.put(head.rest);
+  store_checksum(message + 2, fold(header.sum() + copy_and_sum(header.at(), *body)));
+  return link.length + ip_header_length(ip) + length;
+}
+
 Address load_address(const std::byte* at) {
   return Address::from_bytes(load_native<std::array<std::uint8_t, 16>>(at));
 }
@@ -95,23 +119,15 @@ std::optional<QuotedTcp> parse_quoted_tcp_v6(const Icmp& icmp) {
 
 std::uint32_t emit_echo_reply(std::byte* at, const LinkHeader& link, const IpFields& ip,
                               const Icmp& request, std::size_t room) {
-  const std::size_t headers = link.length + ip_header_length(ip) + kIcmpHeaderSize;
-  if (room < headers) return 0;
-  const std::size_t data_max = std::min(room - headers, kIpPayloadMax - kIcmpHeaderSize);
-  const base::Bytes data = request.body.first(std::min(request.body.size(), data_max));
-  const auto length = static_cast<std::uint32_t>(kIcmpHeaderSize + data.size());
+  const std::uint8_t type = ip.is_v4 ? +kIcmpEchoReply : +kIcmpv6EchoReply;
+  return emit_message(at, link, ip, {.type = type, .rest = request.rest},
+                      cut(request.body, link, ip, kIpPayloadMax, room));
+}
 
-  const bool is_ipv4 = ip.is_v4;
-  const std::uint8_t protocol = is_ipv4 ? kProtocolIcmp : kProtocolIcmpv6;
-  const auto type = static_cast<std::uint32_t>(is_ipv4 ? +kIcmpEchoReply : +kIcmpv6EchoReply);
-  const std::uint64_t pseudo =
-      is_ipv4 ? 0 : pseudo_header_sum(ip.source, ip.destination, protocol, length);
-  std::byte* const message = emit_ip(emit_link(at, link), protocol, ip, length);
-  WordWriter header(message, pseudo);
-  header.put(type << 24);
-  header.put(request.rest);
-  store_checksum(message + 2, fold(header.sum() + copy_and_sum(header.at(), data)));
-  return static_cast<std::uint32_t>(headers + data.size());
+std::uint32_t emit_icmp_error(std::byte* at, const LinkHeader& link, const IpFields& ip,
+                              const IcmpError& error, base::Bytes packet, std::size_t room) {
+  const std::size_t most = (ip.is_v4 ? kIcmpErrorMax : kIcmpv6ErrorMax) - ip_header_length(ip);
+  return emit_message(at, link, ip, error, cut(packet, link, ip, most, room));
 }
 
 }  // namespace handfast::wire

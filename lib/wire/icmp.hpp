@@ -18,6 +18,10 @@ namespace handfast::wire {
 
 inline constexpr std::size_t kIcmpHeaderSize = 8;
 
+// What an error quotes is cut so that its packet has at most so many bytes.
+inline constexpr std::size_t kIcmpErrorMax = 576;
+inline constexpr std::size_t kIcmpv6ErrorMax = 1280;
+
 enum IcmpType : std::uint8_t {
   kIcmpEchoReply = 0,
   kIcmpDestinationUnreachable = 3,
@@ -34,11 +38,14 @@ enum Icmpv6Type : std::uint8_t {
   kIcmpv6ParameterProblem = 4,
   kIcmpv6EchoRequest = 128,
   kIcmpv6EchoReply = 129,
+  kIcmpv6ListenerQuery = 130,
+  kIcmpv6ListenerReportV1 = 131,
   kIcmpv6RouterSolicitation = 133,
   kIcmpv6RouterAdvertisement = 134,
   kIcmpv6NeighbourSolicitation = 135,
   kIcmpv6NeighbourAdvertisement = 136,
   kIcmpv6Redirect = 137,
+  kIcmpv6ListenerReportV2 = 143,
 };
 
 // The messages of RFC 4861.
@@ -74,6 +81,20 @@ std::optional<QuotedTcp> parse_quoted_tcp(const Icmp& icmp);
 // The same for ICMPv6's (Destination Unreachable, Packet Too Big, Time Exceeded, Parameter
 // Problem). A quote with extension headers is none of ours: we send none.
 std::optional<QuotedTcp> parse_quoted_tcp_v6(const Icmp& icmp);
+
+// The type, code and second word of an error message of ours (RFC 792, RFC 4443).
+struct IcmpError {
+  std::uint8_t type = 0;
+  std::uint8_t code = 0;
+  std::uint32_t rest = 0;
+  bool operator==(const IcmpError&) const = default;
+};
+
+// An error about `packet`, quoted from its IP header on, as much of it as makes at most 576 bytes
+// of IPv4 (RFC 1812 section 4.3.2.3) or 1280 of IPv6 (RFC 4443 section 2.4 (c)), and fits `room`.
+// Returns the frame's length; 0, and nothing is written, when `room` has no place for the headers.
+std::uint32_t emit_icmp_error(std::byte* at, const LinkHeader& link, const IpFields& ip,
+                              const IcmpError& error, base::Bytes packet, std::size_t room);
 
 // Writes the whole frame of the answer to `request`, ICMP or ICMPv6 as the addresses are; returns
 // its length. `room` is how many bytes

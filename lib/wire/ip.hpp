@@ -15,6 +15,7 @@ namespace handfast::wire {
 
 inline constexpr std::uint8_t kProtocolIcmp = 1;
 inline constexpr std::uint8_t kProtocolTcp = 6;
+inline constexpr std::uint8_t kProtocolUdp = 17;  // not spoken here
 inline constexpr std::uint8_t kProtocolIcmpv6 = 58;
 inline constexpr std::size_t kIpv4HeaderSize = 20;
 inline constexpr std::size_t kIpv6HeaderSize = 40;

@@ -14,9 +14,9 @@ inline constexpr unsigned kExtensionHeadersMax = 8;
 
 // Fills the IP part of `out` from what follows the Ethernet header, or says why the packet is to be
 // dropped. Hop-by-hop and destination options are checked, and obeyed as far as an unknown one asks
-// for the packet to be discarded (RFC 8200 section 4.2; the ICMP error it may ask for is not sent);
-// a routing header is stepped over once it has nothing left to visit. A fragment is refused unless
-// it is the whole packet (RFC 6946).
+// for the packet to be discarded (RFC 8200 section 4.2; Frame::refused tells of the ICMP error that
+// it may ask for); a routing header is stepped over once it has nothing left to visit. A fragment
+// is refused unless it is the whole packet (RFC 6946).
 Drop parse_ipv6(base::Bytes packet, Frame& out);
 
 }  // namespace handfast::wire

@@ -237,6 +237,32 @@ TEST(LoadOptions, SourceRangeMustLastFor2Msl) {
                  "198.18.0.1/32");
 }
 
+TEST(LoadOptions, FastOpenIsForRequests) {
+  const auto options = parse({"request", "--fast-open"});
+  ASSERT_TRUE(options);
+  const Plan plan = make_plan(*options, 1 << 30);
+  EXPECT_EQ(plan.runtime.ports[0].stack.fast_open, FastOpen::server);
+  EXPECT_EQ(plan.runtime.ports[1].stack.fast_open, FastOpen::client);
+  EXPECT_TRUE(plan.client.fast_open);
+  EXPECT_EQ(make_plan(*parse({"request"}), 1 << 30).runtime.ports[1].stack.fast_open,
+            FastOpen::off);
+  EXPECT_REFUSED("--fast-open means nothing to connect; it is for request", "--fast-open");
+}
+
+TEST(LoadOptions, TsoIsThePortsAffair) {
+  const auto plan_with = [](const char* mode) {
+    return make_plan(*parse({"stream", "--port", "net_tap0", "--server", "10.1.0.1:80", "--address",
+                             "10.1.0.2/24", "--tso", mode}),
+                     1 << 30);
+  };
+  EXPECT_EQ(plan_with("on").runtime.ports[0].tso, Offload::on);
+  EXPECT_EQ(plan_with("off").runtime.ports[0].tso, Offload::off);
+  EXPECT_EQ(plan_with("auto").runtime.ports[0].tso, Offload::automatic);
+  EXPECT_TRUE(parse({"stream", "--tso", "auto"}));
+  EXPECT_REFUSED("--tso on needs a --port", "stream", "--tso", "on");
+  EXPECT_REFUSED("'yes' is none of auto, off, on", "--tso", "yes");
+}
+
 TEST(LoadOptions, FilesMustBeWritable) {
   EXPECT_REFUSED("cannot write 'no-such-place/x.json'", "--json", "no-such-place/x.json");
   EXPECT_REFUSED("cannot write '.': it is a directory", "--pcap", ".");
@@ -258,7 +284,8 @@ TEST(Plan, EmbeddedHasTheServerFirst) {
   EXPECT_EQ(client.interface.owned_ranges.front().to_string(), "198.18.0.0/16");
   EXPECT_TRUE(server.check()) << server.check().error();
   EXPECT_TRUE(client.check()) << client.check().error();
-  EXPECT_NE(server.seed, client.seed);
+  EXPECT_EQ(server.seed, 5U);
+  EXPECT_EQ(client.seed, 5U) << "or frames go to workers that do not own their flows";
 }
 
 TEST(Plan, ForeignServerHasOnePort) {
@@ -391,6 +418,14 @@ std::vector<std::string> runs(SourceWalk& walk, int count) {
 TEST(SourceWalk, GoesOnWhenAnAddressHasNoPortLeft) {
   SourceWalk walk(Prefix::parse("10.0.0.0/30").value(), Prefix::parse("10.9.0.1/24").value(), 1);
   EXPECT_EQ(walk.next().to_string(), "10.0.0.1");
+  walk.skip();
+  EXPECT_EQ(walk.next().to_string(), "10.0.0.2");
+}
+
+TEST(SourceWalk, StaysAsLongAsItIsToldTo) {
+  SourceWalk walk(Prefix::parse("10.0.0.0/30").value(), Prefix::parse("10.9.0.1/24").value(), 1,
+                  SourceWalk::kLongestRun);
+  for (int i = 0; i < 1000; ++i) EXPECT_EQ(walk.next().to_string(), "10.0.0.1");
   walk.skip();
   EXPECT_EQ(walk.next().to_string(), "10.0.0.2");
 }

@@ -120,6 +120,21 @@ class Modes(unittest.TestCase):
         self.assertEqual(report["client"]["bytes_received"], 5_000 * 70_000)
         self.assertEqual(report["server"]["bytes_received"], 5_000 * 5_000)
 
+    def test_requests_in_the_syn(self):
+        for size in ("64", "5000"):
+            report, text = report_of("request", "--connections", "5000", "--workers", "2",
+                                     "--request-size", size, "--fast-open", "--seed", "1")
+            self.check_closes(report, 5000)
+            fast = report["fast_open"]
+            # All but those that begin before a worker has its cookie: one alone, until it is open.
+            self.assertEqual(fast["text_in_syn"], 4998)
+            self.assertEqual(fast["acknowledged"], 4998)
+            self.assertEqual(fast["accepted_by_server"], 4998)
+            self.assertEqual(report["server"]["bytes_received"], 5000 * int(size))
+            self.assertEqual(report["client"]["counters"]["handed_to_owner"], 0)
+            self.assertEqual(report["server"]["counters"]["handed_to_owner"], 0)
+            self.assertIn("requests taken with the SYN, of 4 998 sent so", text)
+
     def test_small_request_of_the_default_size(self):
         report, _ = report_of("request", "--connections", "5000")
         self.check_closes(report, 5_000)

@@ -55,6 +55,15 @@ TEST(ServeOptions, StreamsHaveALengthAndACongestionControl) {
   EXPECT_REFUSED("'reno' is none of new_reno, cubic", "--congestion", "reno");
 }
 
+TEST(ServeOptions, TsoIsThePortsAffair) {
+  const auto plain = parse({"--listen", "echo:7", "--port", "p", "--address", "198.18.0.1/24"});
+  EXPECT_EQ(runtime_config(*plain).ports.front().tso, Offload::automatic);
+  const auto options =
+      parse({"--listen", "echo:7", "--port", "p", "--address", "198.18.0.1/24", "--tso", "on"});
+  ASSERT_TRUE(options) << options.error().text;
+  EXPECT_EQ(runtime_config(*options).ports.front().tso, Offload::on);
+}
+
 TEST(ServeOptions, WorkersPollUnlessTheyAreToSleep) {
   const auto plain = parse({"--listen", "echo:7", "--port", "p", "--address", "198.18.0.1/24"});
   EXPECT_EQ(runtime_config(*plain).idle, IdleMode::poll);
@@ -113,6 +122,10 @@ TEST(ServeOptions, BadValuesAreNamed) {
                  "198.18.0.9");
   EXPECT_REFUSED("unknown option '--lisen'", "--lisen", "echo:7");
   EXPECT_REFUSED("--dial: ", "--dial", "nowhere");
+  EXPECT_REFUSED("--accept-ra is for IPv6", "--listen", "echo:7", "--port", "p", "--address",
+                 "198.18.0.1/24", "--accept-ra");
+  EXPECT_REFUSED("router_advertisements", "--listen", "echo:7", "--port", "p", "--address",
+                 "2001:db8::1/64", "--accept-ra", "--gateway", "2001:db8::2");
   EXPECT_REFUSED("gateway", "--listen", "echo:7", "--port", "p", "--address", "198.18.0.1/24",
                  "--gateway", "10.0.0.1");
 }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "apps/wire/direction.hpp"
+#include "apps/wire/nap.hpp"
 #include "apps/wire/options.hpp"
 #include "apps/wire/ports.hpp"
 #include "drivers/link/link.hpp"
@@ -60,13 +61,13 @@ TEST(WireOptions, ReadsTheWeatherOfBothDirections) {
                               "--duration",
                               "5s",
                               "--idle",
-                              "spin"});
+                              "poll"});
   ASSERT_TRUE(options) << options.error().text;
   EXPECT_EQ(options->a.name, "net_af_packet0");
   EXPECT_EQ(options->b.arguments, "net_af_packet1,iface=b");
   EXPECT_EQ(options->seed, 42u);
   EXPECT_EQ(options->duration, Duration(5s));
-  EXPECT_EQ(options->idle, Idle::spin);
+  EXPECT_EQ(options->idle, IdleMode::poll);
   for (const drivers::Impairment& weather : {options->a_to_b, options->b_to_a}) {
     EXPECT_DOUBLE_EQ(weather.drop, 0.01);
     EXPECT_DOUBLE_EQ(weather.bursts.p, 0.01);
@@ -123,7 +124,7 @@ TEST(WireOptions, RefusesInOneLineWhatMakesNoSense) {
   EXPECT_REFUSED("P,R[,BAD[,GOOD]]", "a", "b", "--burst-loss", "1%,2%,3%,4%,5%");
   EXPECT_REFUSED("never recovers", "a", "b", "--burst-loss", "1%,0");
   EXPECT_REFUSED("not a probability", "a", "b", "--burst-loss", "1%,,1");
-  EXPECT_REFUSED("neither sleep nor spin", "a", "b", "--idle", "rest");
+  EXPECT_REFUSED("'spin' is none of poll, sleep", "a", "b", "--idle", "spin");
   EXPECT_REFUSED("is not from", "a", "b", "--held", "1");
   EXPECT_REFUSED("more than one CPU", "a", "b", "--cpu", "0-1");
   EXPECT_REFUSED("cannot write", "a", "b", "--json", "/nonexistent/report.json");
@@ -175,6 +176,16 @@ struct Joined {
                       drivers::make_frame(pool, drivers::mac_of(1), drivers::mac_of(2), number));
   }
 };
+
+TEST(WireNap, IsShortWhileTheNetworkIsInUseAndNeverBeyondTheNextFrame) {
+  const Instant now = Instant::from_ns(1'000'000'000);
+  EXPECT_EQ(time_to_nap(now, now - 1ms, Instant::never()), kNapMax);
+  EXPECT_EQ(time_to_nap(now, now - 1ms, now + 30us), Duration(30us));
+  EXPECT_EQ(time_to_nap(now, now - 1ms, now + 1us), kNapMin);
+  EXPECT_EQ(time_to_nap(now, now - 1ms, now - 1us), kNapMin);
+  EXPECT_EQ(time_to_nap(now, now - 1s, Instant::never()), runtime::IdleSleep::kLongest);
+  EXPECT_EQ(time_to_nap(now, now - 1s, now + 300us), Duration(300us));
+}
 
 TEST(WireDirection, CarriesEachWayUnderItsOwnWeather) {
   Joined net;

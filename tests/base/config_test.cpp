@@ -102,6 +102,13 @@ TEST(Config, EachFamilyHasItsGateway) {
   EXPECT_EQ(with([](auto& i) { i.gateway = address("2001:db8::fe"); }),
             "interface.gateway is 2001:db8::fe, but must be IPv4: interface.gateway6 is for IPv6");
   EXPECT_NE(with([](auto& i) { i.gateway6 = address("2001:db9::fe"); }), "");
+  EXPECT_EQ(with([](auto& i) { i.router_advertisements = true; }), "");
+  EXPECT_EQ(with([](auto& i) {
+              i.router_advertisements = true;
+              i.gateway6 = address("2001:db8::fe");
+            }),
+            "interface.router_advertisements is on, but must be off with interface.gateway6: "
+            "routers would name another");
   EXPECT_EQ(with([](auto& i) {
               i.routes = {{prefix("10.0.0.0/8"), address("2001:db8::fe")}};
             }),
@@ -246,6 +253,7 @@ void expect_distinct_names(int count) {
 TEST(Errors, EachHasAName) {
   expect_distinct_names<Error>(13);
   expect_distinct_names<CloseReason>(7);
+  expect_distinct_names<NetworkError>(8);
   expect_distinct_names<State>(kStateCount);
   EXPECT_EQ(to_string(State::syn_received), "SYN-RECEIVED");
   EXPECT_EQ(to_string(State::fin_wait_2), "FIN-WAIT-2");

@@ -30,7 +30,8 @@ class EthdevTest : public testing::Test {
     };
     const auto started = runtime::start_eal(
         {.arguments = {"--vdev=net_null0", "--vdev=net_null1", "--vdev=net_null2",
-                       "--vdev=net_ring0", memif(0, "server"), memif(1, "client")},
+                       "--vdev=net_null3", "--vdev=net_ring0", memif(0, "server"),
+                       memif(1, "client")},
          .memory_bytes = 128 << 20});
     ASSERT_TRUE(started.has_value()) << started.error();
   }
@@ -372,6 +373,15 @@ TEST_F(OpenPortTest, TooFewPacketsForItsDescriptors) {
   const auto port = open_port("net_null0", {}, pools);
   ASSERT_FALSE(port.has_value());
   EXPECT_NE(port.error().find("at least 2048"), std::string::npos) << port.error();
+}
+
+TEST_F(OpenPortTest, TsoIsAnErrorWhereItIsAskedForAndCannotBeHad) {
+  const auto pool = make_pool("no_tso", 4096);
+  std::array<EthdevPool*, 1> pools = {pool.get()};
+  const auto refused = open_port("net_null3", {.tso = Offload::on}, pools);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error(),
+            "port net_null3 cannot cut segments (TSO); turn that off, or to automatic");
 }
 
 TEST_F(OpenPortTest, PortOfEalByName) {

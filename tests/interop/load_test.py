@@ -1,5 +1,7 @@
 """handfast-load opens and closes 100,000 connections to a Linux server, and Linux's books agree."""
 
+import json
+
 from testbed import eventually, main
 
 PORT = 8000
@@ -50,4 +52,32 @@ def textbook_takes_seven_frames(bed):
     assert received == 4000, f"Linux received {received} segments for 1,000 connections"
 
 
-main(connect, request, textbook_takes_seven_frames)
+def linux_loads_us(bed):
+    """kernel-load, which the benches compare us with, as our client."""
+    server = bed.serve("--listen", f"echo:{PORT}")
+    load = bed.start(bed.linux, bed.program("kernel-load"), "--mode", "request", "--server",
+                     bed.family.at(bed.family.handfast, PORT), "--source", bed.family.linux,
+                     "--concurrency", "8", "--seconds", "0.5")
+    assert load.wait(30) == 0, load.output.read_text()
+    report = json.loads(load.output.read_text())
+    assert report["completed"] and not report["failed"], report
+    assert bed.stop(server) == 0
+
+
+def linux_loads_itself_from_a_range(bed):
+    v6 = bed.family.bracketed
+    own, sources = ("[::1]", "fd00::/112") if v6 else ("127.0.0.1", "127.1.0.0/16")
+    if v6:
+        bed.sysctl(bed.linux, "net.ipv6.conf.lo.disable_ipv6=0")
+        bed.in_linux("ip", "-6", "route", "add", "local", sources, "dev", "lo")
+    server = bed.start(bed.linux, bed.program("kernel-serve"), "--listen", f"{own}:{PORT}")
+    bed.wait_for_output(server, "listening")
+    load = bed.start(bed.linux, bed.program("kernel-load"), "--server", f"{own}:{PORT}",
+                     "--source", sources, "--concurrency", "8", "--seconds", "0.5")
+    assert load.wait(30) == 0, load.output.read_text()
+    report = json.loads(load.output.read_text())
+    assert report["completed"] and not report["failed"], report
+
+
+main(connect, request, textbook_takes_seven_frames, linux_loads_us,
+     linux_loads_itself_from_a_range)

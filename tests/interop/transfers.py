@@ -38,19 +38,25 @@ def load(bed, *arguments):
     report = bed.load(*arguments, seconds=SECONDS_MAX + 20)
     assert report["went_well"], report
     assert len(report["transfers"]) == 1, report["transfers"]
+    return report
+
+
+def transfer(report):
     return report["transfers"][0]
 
 
-def linux_receives(bed, size, expected=()):
+def linux_receives(bed, size, expected=(), options=()):
+    """`options` are handfast-load's, of which the report is returned."""
     before = bed.nstat()
     endpoint = bed.family.at(bed.family.linux, STREAM)
     receiver = kernel_stream(bed, "receive", "--listen", endpoint)
     bed.wait_for_output(receiver, "listening")
-    sent = load(bed, "stream", "--server", endpoint, "--bytes", str(size))
-    assert sent["bytes_sent"] == size, sent
+    report = load(bed, "stream", "--server", endpoint, "--bytes", str(size), *options)
+    assert transfer(report)["bytes_sent"] == size, report
     check_whole(linux_record(receiver), size)
     bed.check_counters(before, *expected)
     bed.stop_all()
+    return report
 
 
 def linux_sends(bed, size, expected=()):
@@ -58,8 +64,8 @@ def linux_sends(bed, size, expected=()):
     endpoint = bed.family.at(bed.family.linux, STREAM)
     sender = kernel_stream(bed, "send", "--listen", endpoint, "--bytes", str(size))
     bed.wait_for_output(sender, "listening")
-    received = load(bed, "stream", "--direction", "receive", "--server", endpoint,
-                    "--bytes", str(size))
+    received = transfer(load(bed, "stream", "--direction", "receive", "--server", endpoint,
+                             "--bytes", str(size)))
     check_whole(received, size, "bytes_received")
     assert linux_record(sender)["bytes"] == size
     bed.check_counters(before, *expected)
@@ -81,9 +87,9 @@ def linux_dials_and_sends(bed, size, expected=()):
     bed.stop_all()
 
 
-def linux_dials_and_receives(bed, size, expected=()):
+def linux_dials_and_receives(bed, size, expected=(), options=()):
     before = bed.nstat()
-    server = bed.serve("--listen", f"source:{STREAM}", "--bytes", str(size))
+    server = bed.serve("--listen", f"source:{STREAM}", "--bytes", str(size), *options)
     endpoint = bed.family.at(bed.family.handfast, STREAM)
     check_whole(linux_record(kernel_stream(bed, "receive", "--connect", endpoint)), size)
     assert bed.stop(server) == 0, server.output.read_text()
@@ -118,7 +124,7 @@ def nginx_serves_us(bed, size, expected=()):
     before = bed.nstat()
     nginx = bed.start(bed.linux, "nginx", "-e", "stderr", "-p", str(bed.folder), "-c", str(config))
     bed.wait_for_listener(HTTP)
-    page = load(bed, "fetch", "--server", endpoint, "--path", "/file")
+    page = transfer(load(bed, "fetch", "--server", endpoint, "--path", "/file"))
     check_whole(page, size, "bytes_received")
     bed.stop(nginx)
     bed.check_counters(before, *expected)

@@ -145,6 +145,22 @@ TEST_F(IcmpInputTest, EchoHasARate) {
   EXPECT_EQ(answered(2 * kEchoBurstMax), kEchoBurstMax);
 }
 
+// RFC 9293 section 3.9.2.2 (MUST-54): the application can be told.
+TEST_F(IcmpInputTest, AnErrorSaysWhatTheNetworkSaid) {
+  const auto said = [this](std::uint8_t type, std::uint8_t code) {
+    return std::get<TcpError>(decide(type, code)).said;
+  };
+  EXPECT_EQ(said(3, 0), NetworkError::network_unreachable);
+  EXPECT_EQ(said(3, 1), NetworkError::host_unreachable);
+  EXPECT_EQ(said(3, 2), NetworkError::not_listening);
+  EXPECT_EQ(said(3, 3), NetworkError::not_listening);
+  EXPECT_EQ(said(3, 4), NetworkError::none);
+  EXPECT_EQ(said(3, 13), NetworkError::prohibited);
+  EXPECT_EQ(said(3, 255), NetworkError::host_unreachable);
+  EXPECT_EQ(said(11, 0), NetworkError::time_exceeded);
+  EXPECT_EQ(said(12, 0), NetworkError::malformed);
+}
+
 // The same of ICMPv6.
 class Icmpv6InputTest : public testing::Test {
  protected:
@@ -205,6 +221,20 @@ TEST_F(Icmpv6InputTest, EveryErrorHasItsKind) {
     EXPECT_EQ(error->quoted.source_port, 0x1234);
     EXPECT_EQ(error->quoted.seq.raw(), 0xfffffff0);
   }
+}
+
+TEST_F(Icmpv6InputTest, AnErrorSaysWhatTheNetworkSaid) {
+  const auto said = [this](std::uint8_t type, std::uint8_t code) {
+    return std::get<TcpError>(decide(type, code)).said;
+  };
+  EXPECT_EQ(said(1, 0), NetworkError::network_unreachable);
+  EXPECT_EQ(said(1, 1), NetworkError::prohibited);
+  EXPECT_EQ(said(1, 3), NetworkError::host_unreachable);
+  EXPECT_EQ(said(1, 4), NetworkError::not_listening);
+  EXPECT_EQ(said(1, 5), NetworkError::prohibited);
+  EXPECT_EQ(said(2, 0), NetworkError::none);
+  EXPECT_EQ(said(3, 0), NetworkError::time_exceeded);
+  EXPECT_EQ(said(4, 1), NetworkError::malformed);
 }
 
 // RFC 8201 section 4: not below 1280, which every link carries.

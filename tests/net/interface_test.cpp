@@ -79,7 +79,7 @@ TEST(Interface, TakesTheSourceOfTheSameNetwork) {
   EXPECT_EQ(interface.source_for(address("8.8.8.8")), address("198.18.0.1"));
   EXPECT_EQ(interface.source_for(address("2001:db9::1")), address("2001:db8::1"));
   EXPECT_EQ(made(valid_config()).source_for(address("2001:db8::5")), std::nullopt);
-  EXPECT_EQ(interface.primary(), address("198.18.0.1"));
+  EXPECT_EQ(interface.addresses().front().network, address("198.18.0.1"));
 }
 
 TEST(Interface, NextHopIsTheLongestMatch) {

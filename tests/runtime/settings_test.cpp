@@ -53,6 +53,23 @@ TEST(SettingsTest, NamesWhatIsWrong) {
   EXPECT_EQ(error_of(config), "5 packets a worker; use 256 to 16777216");
 }
 
+TEST(SettingsTest, WhatAPortIsAskedToDo) {
+  auto config = embedded(1, 1);
+  config.ports[0].tso = Offload::off;
+  EXPECT_EQ(error_of(config), "");
+  config.ports[1].tso = Offload::on;
+  EXPECT_EQ(error_of(config), "the embedded pair cannot cut segments (TSO)");
+
+  PortConfig port{.device = "net_tap0", .tso = Offload::on};
+  port.stack.interface.addresses = {*Prefix::parse("198.18.0.1/15")};
+  port.stack.interface.mtu = 1400;
+  EXPECT_EQ(port_options(port).tso, Offload::on);
+  EXPECT_EQ(port_options(port).mtu, 1400);
+  EXPECT_FALSE(port_options(port).ipv6);
+  port.stack.interface.owned_ranges = {*Prefix::parse("2001:db8::/64")};
+  EXPECT_TRUE(port_options(port).ipv6);
+}
+
 TEST(SettingsTest, StackSettingsAreCheckedToo) {
   auto config = embedded(1, 1);
   config.ports[1].stack.interface.mtu = 100;

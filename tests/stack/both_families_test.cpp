@@ -1,15 +1,13 @@
 // Whole stacks over IPv4 and IPv6 alike, and what only IPv6 has: Neighbour Discovery, flow labels,
 // dual-stack listeners, ICMPv6.
 
+#include "icmp_frames.hpp"
 #include "two_hosts.hpp"
 #include "wire/discovery.hpp"
-#include "wire/icmp.hpp"
 #include "wire/tcp.hpp"
 
 namespace handfast::stack {
 namespace {
-
-constexpr std::size_t kIpAt = 14;
 
 struct IpHeader {
   std::uint8_t traffic_class = 0;
@@ -27,41 +25,6 @@ IpHeader ip_of(const Frame& frame) {
   return {.traffic_class = static_cast<std::uint8_t>(first >> 20),
           .hop_limit = std::to_integer<std::uint8_t>(frame[kIpAt + 7]),
           .flow_label = first & wire::kFlowLabelMask};
-}
-
-base::MacAddress destination_of(const Frame& frame) {
-  base::MacAddress mac;
-  std::memcpy(mac.data(), frame.data(), mac.size());
-  return mac;
-}
-
-// An ICMP message to whom `like` was sent, from `source` to `destination`.
-Frame icmp_to(const Frame& like, const Address& source, const Address& destination,
-              std::uint8_t type, std::uint8_t code, std::uint32_t rest, Bytes body) {
-  const bool is_v4 = source.is_v4();
-  const wire::LinkHeader link =
-      wire::make_link_header(destination_of(like), {2, 0, 0, 0, 0, 0x99}, std::nullopt,
-                             is_v4 ? wire::kEtherTypeIpv4 : wire::kEtherTypeIpv6);
-  const auto length = static_cast<std::uint32_t>(wire::kIcmpHeaderSize + body.size());
-  const std::uint8_t protocol = is_v4 ? wire::kProtocolIcmp : wire::kProtocolIcmpv6;
-  Frame frame(sizeof(link.bytes) + wire::kIpv6HeaderSize + length);
-  std::byte* const message = wire::emit_ip(wire::emit_link(frame.data(), link), protocol,
-                                           {.source = source, .destination = destination}, length);
-  message[0] = std::byte{type};
-  message[1] = std::byte{code};
-  base::store_be16(message + 2, 0);
-  base::store_be32(message + 4, rest);
-  if (!body.empty()) std::memcpy(message + wire::kIcmpHeaderSize, body.data(), body.size());
-  const std::uint64_t pseudo =
-      is_v4 ? 0 : wire::pseudo_header_sum(source, destination, protocol, length);
-  wire::store_checksum(message + 2, wire::fold(wire::sum({message, length}, pseudo)));
-  frame.resize(static_cast<std::size_t>(message - frame.data()) + length);
-  return frame;
-}
-
-// What a router quotes of a frame: its IP header and the first bytes of TCP.
-Bytes quote_of(const Frame& frame) {
-  return Bytes{frame}.subspan(kIpAt, tcp_at(frame) - kIpAt + 8);
 }
 
 std::string text_of(std::size_t size) {

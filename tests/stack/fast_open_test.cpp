@@ -58,6 +58,9 @@ TEST(FastOpen, SavesARoundTripFromTheSecondConnectionOn) {
   EXPECT_LT(fast.exchange(), 3ms);  // one
   EXPECT_LT(fast.exchange(), 3ms);
   EXPECT_EQ(fast.accepted(), 2U);
+  EXPECT_EQ(fast.hosts.client_counters().fast_open_sent, 2U);
+  EXPECT_EQ(fast.hosts.client_counters().fast_open_taken, 2U);
+  EXPECT_EQ(fast.hosts.client_counters().payload_bytes_sent, 3 * 7U);
   EXPECT_EQ(fast.hosts.server.opened, 3);
   EXPECT_EQ(fast.hosts.client.opened, 3);
   EXPECT_EQ(fast.hosts.server_counters().established_passive, 3U);
@@ -107,6 +110,9 @@ TEST(FastOpen, PendingOnesAreBounded) {
   ASSERT_TRUE(fast.hosts.world.run_until([&] { return fast.hosts.both_closed(4); }, 1min));
   EXPECT_EQ(fast.accepted(), 1U);
   EXPECT_EQ(fast.hosts.server_counters().fast_open_refused, 2U);
+  EXPECT_EQ(fast.hosts.client_counters().fast_open_sent, 3U);
+  EXPECT_EQ(fast.hosts.client_counters().fast_open_taken, 1U);
+  EXPECT_EQ(fast.hosts.client_counters().payload_bytes_sent, 4 * 7U) << "each byte once";
   EXPECT_EQ(fast.hosts.server.received, "requestrequestrequest");
   EXPECT_LT(fast.exchange(), 3ms);  // the place is free again
 }

@@ -82,6 +82,47 @@ TEST(PathMtu, ARouterThatSaysSoCostsOneRoundTrip) {
   EXPECT_GE(hosts.client.last.info()->snd_cwnd, cwnd);
 }
 
+// RFC 1191 section 6.3, RFC 8201 section 5.3: what one connection was told holds for the next ones
+// to the same host, for ten minutes.
+TEST(PathMtu, ALaterConnectionStartsFromWhatWasTold) {
+  TwoHosts hosts;
+  (void)hosts.connect();
+  ASSERT_TRUE(wait_open(hosts));
+  std::vector<Frame> refused;
+  std::size_t refusals = 0;
+  hosts.world.link().set_filter([&](Instant, Bytes frame) {
+    if (!is_tcp(frame) || frame.size() <= kEthernet + kSmallerMtu) return false;
+    refused.emplace_back(frame.begin(), frame.end());
+    ++refusals;
+    return true;
+  });
+  const std::string text(20'000, 'x');
+  const auto transfer = [&] {
+    hosts.server.received.clear();
+    ASSERT_EQ(hosts.client.last.send(bytes_of(text)).value(), text.size());
+    while (hosts.server.received.size() < text.size()) {
+      hosts.world.run_for(1ms);
+      for (const Frame& frame : std::exchange(refused, {})) {
+        hosts.replay(too_big(frame, kSmallerMtu));
+      }
+    }
+  };
+  transfer();
+  ASSERT_EQ(hosts.client_counters().path_mtu_lowered, 1U);
+  const std::size_t refused_at_first = refusals;
+  (void)hosts.connect();
+  hosts.world.run_for(10ms);
+  EXPECT_EQ(hosts.client.last.info()->pmtu, kSmallerMtu);
+  transfer();
+  EXPECT_EQ(refusals, refused_at_first);
+  EXPECT_EQ(hosts.client_counters().path_mtu_lowered, 1U);
+  // It is forgotten again, by the connection that started from it as well.
+  hosts.world.run_for(11min);
+  (void)hosts.connect();
+  hosts.world.run_for(10ms);
+  EXPECT_EQ(hosts.client.last.info()->pmtu, 1500U);
+}
+
 TEST(PathMtu, ABlackHoleIsFoundAndPassed) {
   TwoHosts hosts;
   (void)hosts.connect();

@@ -40,8 +40,39 @@ TEST_P(TimeWait, AnswersTheLostLastAckAndStartsAgain) {
   EXPECT_EQ(hosts.client_counters().time_wait_restarted, 1U);
   EXPECT_EQ(hosts.server_counters().fin_retransmitted, 1U);
   EXPECT_EQ(hosts.server.closed, std::vector{CloseReason::finished});
-  hosts.world.run_for(3min);
+  hosts.world.run_for(59'950ms);  // from the answer on, not from when the state was entered
+  EXPECT_EQ(hosts.client_worker().time_wait_count(), 1U);
+  hosts.world.run_for(1s);
+  EXPECT_EQ(hosts.client_worker().time_wait_count(), 0U);
   hosts.expect_nothing_left();
+}
+
+// RFC 9293 section 3.6.1: however much the old connection has sent in a short time.
+TEST_P(TimeWait, ANewConnectionBeginsBeyondTheOldNumbers) {
+  TwoHosts hosts({}, GetParam());
+  constexpr std::size_t kBytes = 1'000'000;
+  std::size_t sent = 0;
+  const auto send_on = [&sent](Connection c) {
+    const std::string text(kBytes - sent, 'a');
+    sent += c.send(bytes_of(text)).value_or(0);
+    if (sent == kBytes) (void)c.close();
+  };
+  hosts.server.at_open = send_on;
+  hosts.server.at_writable = send_on;
+  hosts.connect(5000);
+  ASSERT_TRUE(hosts.world.run_until([&] { return hosts.both_closed(); }, 1min));
+  ASSERT_EQ(hosts.client.received.size(), kBytes);
+  const auto number_at = [](const Frame& frame, std::size_t at) {
+    return base::Seq{base::load_be32(&frame[tcp_at(frame) + at])};
+  };
+  constexpr std::size_t kSequenceAt = 4;
+  const std::size_t before = hosts.frames.size();
+  const base::Seq first = number_at(hosts.frames[1], kSequenceAt);
+  hosts.connect(5000);
+  ASSERT_TRUE(hosts.world.run_until([&] { return hosts.server.opened == 2; }, 1min));
+  ASSERT_EQ(hosts.server_counters().time_wait_reused, 1U);
+  const base::Seq second = number_at(hosts.frames[before + 1], kSequenceAt);
+  EXPECT_TRUE(second.is_after(first + kBytes)) << second.raw() - first.raw();
 }
 
 TEST_P(TimeWait, OldSynIsAcknowledgedAndOpensNothing) {

@@ -134,6 +134,16 @@ TEST_F(HalfOpenTest, WithoutMssOptionSegmentsStayAtTheDefault) {
   EXPECT_EQ(tcb.snd_mss, 536);  // MUST-15
 }
 
+// Tiny segments are an attack: the headers cost more than they carry.
+TEST_F(HalfOpenTest, ATinyMssIsTakenAsTheLeast) {
+  Segment syn = make(kSyn, kPeerIss);
+  syn.options.present = TcpOptions::kMss;
+  syn.options.mss = 1;
+  open_half(half, key, syn, Seq{kIss}, context);
+  promote(tcb, half, context);
+  EXPECT_EQ(tcb.snd_mss, kMinSendMss);
+}
+
 class TimeWaitTest : public ConnectionTest {
  public:
   TimeWaitVerdict verdict(const Segment& segment) {
@@ -168,6 +178,11 @@ TEST_F(TimeWaitTest, OldDataIsAcknowledgedAndDoesNotRestart) {
   EXPECT_EQ(verdict(old), TimeWaitVerdict::acknowledge);
 }
 
+// Only the last number of the connection is its FIN's.
+TEST_F(TimeWaitTest, AnotherFinDoesNotRestart) {
+  EXPECT_EQ(verdict(make(kFin | kAck, 8000, 5000)), TimeWaitVerdict::acknowledge);
+}
+
 TEST_F(TimeWaitTest, PlainAckIsIgnored) {
   EXPECT_EQ(verdict(make(kAck, 9000, 5000)), TimeWaitVerdict::ignore);
 }
@@ -175,6 +190,7 @@ TEST_F(TimeWaitTest, PlainAckIsIgnored) {
 // RFC 1337: or an old one could end it early.
 TEST_F(TimeWaitTest, ResetIsIgnored) {
   EXPECT_EQ(verdict(make(kRst, 9000)), TimeWaitVerdict::ignore);
+  EXPECT_EQ(verdict(make(kRst, 8000)), TimeWaitVerdict::ignore);
 }
 
 TEST_F(TimeWaitTest, SynBeyondTheOldNumbersReopens) {

@@ -55,6 +55,14 @@ TEST_F(Output, SendAfterCloseIsRefused) {
   EXPECT_EQ(send(tcb, std::as_bytes(std::span{"x", 1}), context).error(), Error::wrong_state);
 }
 
+TEST_F(Output, SendAfterCloseInSynReceivedIsRefused) {
+  syn_received();
+  ASSERT_TRUE(close(tcb));
+  const auto late = tcp::send(tcb, std::as_bytes(std::span{std::string_view{"late"}}), context);
+  ASSERT_FALSE(late.has_value());
+  EXPECT_EQ(late.error(), Error::wrong_state);
+}
+
 TEST_F(Output, SendIsShortWhenTheBufferIsFull) {
   config.send_buffer = 1000;
   restart();
@@ -72,6 +80,19 @@ TEST_F(Output, PeersWindowIsHonoured) {
   sent = output();
   ASSERT_EQ(sent.size(), 1U);
   EXPECT_EQ(sent[0].segment.seq, Seq{kIss + 1 + 536});
+}
+
+// RFC 3168 section 6.1.1.1: something on the way may drop what offers it.
+TEST_F(Output, ARepeatedSynOffersNoEcn) {
+  config.ecn = EcnMode::offer;
+  restart();
+  open(tcb, key, Seq{kIss}, context);
+  const auto sent = output();
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_TRUE(sent[0].segment.has(base::kEce));
+  wait(1500ms);
+  ASSERT_EQ(sent_by_timer.size(), 1U);
+  EXPECT_EQ(sent_by_timer[0].segment.flags, kSyn);
 }
 
 TEST_F(Output, LostSynIsRepeatedWithBackoffAndGivenUp) {
@@ -137,6 +158,16 @@ TEST_F(Output, UserTimeoutEndsTheConnectionToTheTick) {
   EXPECT_FALSE(wait(9990ms).gave_up);
   EXPECT_TRUE(wait(20ms).gave_up);
   EXPECT_EQ(tcb.state, State::closed);
+}
+
+// RFC 5681 section 2: the peer's own data repeats its acknowledgement and tells of no loss.
+TEST_F(Output, TextIsNoDuplicateAck) {
+  established();
+  queue(std::string(5 * 536, 'a'));
+  ASSERT_EQ(output().size(), 5U);
+  for (std::uint32_t i = 0; i < 4; ++i) arrive(make(kAck, kPeerIss + 1 + i, kIss + 1), "x");
+  for (const Sent& s : output()) EXPECT_TRUE(s.payload.empty());
+  EXPECT_EQ(counters.fast_retransmits.value(), 0U);
 }
 
 TEST_F(Output, ThirdDuplicateAckSendsAgain) {
@@ -229,6 +260,29 @@ TEST_F(Output, ClosedWindowIsProbedWithBackoffForEver) {
   EXPECT_EQ(sent[0].payload, "data");
 }
 
+// SHLD-30.
+TEST_F(Output, ProbesOfAClosedWindowBackOff) {
+  established(0);
+  queue("data");
+  output();
+  wait(10s);  // after 0.2, 0.6, 1.4, 3.0 and 6.2 s
+  EXPECT_EQ(sent_by_timer.size(), 5U);
+}
+
+// A window too small to be worth a segment is a new beginning for the probes.
+TEST_F(Output, AWindowThatOpensALittleIsProbedSoon) {
+  established(5000);
+  arrive(make(kAck, kPeerIss + 1, kIss + 1, 0));
+  queue("data");
+  output();
+  wait(10s);
+  arrive(make(kAck, kPeerIss + 1, kIss + 1, 1));
+  EXPECT_TRUE(output().empty());
+  sent_by_timer.clear();
+  wait(250ms);
+  EXPECT_EQ(sent_by_timer.size(), 1U);
+}
+
 TEST_F(Output, UnansweredProbesEndWithTheUserTimeout) {
   established(0);
   queue("data");
@@ -291,16 +345,18 @@ TEST_F(Output, WindowClosesWithWhatIsNotTaken) {
 // --- ICMP
 
 TEST_F(Output, IcmpIsBelievedOnlyInFlight) {
+  constexpr NetworkError kSaid = NetworkError::host_unreachable;
   syn_sent();
-  EXPECT_EQ(icmp_error(tcb, Seq{kIss + 1}, true), IcmpVerdict::disbelieve);
-  EXPECT_EQ(icmp_error(tcb, Seq{kIss}, false), IcmpVerdict::note);
-  EXPECT_EQ(icmp_error(tcb, Seq{kIss}, true), IcmpVerdict::abort);
+  EXPECT_EQ(icmp_error(tcb, Seq{kIss + 1}, kSaid, true), IcmpVerdict::disbelieve);
+  EXPECT_EQ(icmp_error(tcb, Seq{kIss}, kSaid, false), IcmpVerdict::note);
+  EXPECT_EQ(icmp_error(tcb, Seq{kIss}, kSaid, true), IcmpVerdict::abort);
   restart();
   established();
-  EXPECT_EQ(icmp_error(tcb, Seq{kIss + 1}, true), IcmpVerdict::disbelieve);
+  EXPECT_EQ(icmp_error(tcb, Seq{kIss + 1}, kSaid, true), IcmpVerdict::disbelieve);
   queue("data");
   output();
-  EXPECT_EQ(icmp_error(tcb, Seq{kIss + 1}, true), IcmpVerdict::note);  // RFC 5927 section 5.2
+  EXPECT_EQ(icmp_error(tcb, Seq{kIss + 1}, kSaid, true),
+            IcmpVerdict::note);  // RFC 5927 section 5.2
 }
 
 }  // namespace

@@ -237,5 +237,45 @@ TEST_F(PathMtu, Ipv6FallsBackToItsLeast) {
   EXPECT_EQ(counters.snapshot().path_mtu_black_holes, 1U);
 }
 
+// RFC 1191 section 6.3: what one connection was told, the next one starts from.
+TEST_F(PathMtu, WhatIsKnownOfAPathIsKeptForTenMinutes) {
+  PathMtus known;
+  const Address host = Address::v4(0xc6120002);
+  EXPECT_FALSE(known.knows_any());
+  EXPECT_EQ(known.find(host, context.now), nullptr);
+  known.remember(host, 1400, context.now);
+  EXPECT_TRUE(known.knows_any());
+  ASSERT_NE(known.find(host, context.now + 599s), nullptr);
+  EXPECT_EQ(known.find(host, context.now + 599s)->mtu, 1400);
+  EXPECT_EQ(known.find(host, context.now + 600s), nullptr);
+  EXPECT_EQ(known.find(Address::v4(0xc6120003), context.now), nullptr);
+  EXPECT_EQ(known.find(Address{}, context.now), nullptr);
+}
+
+TEST_F(PathMtu, AConnectionStartsFromWhatIsKnownAndTriesFullSizeWhenThatIsOld) {
+  established();
+  const std::uint16_t full = tcb.snd_mss;
+  PathMtus known;
+  known.remember(tcb.key.remote, 500, context.now - 8min);
+  start_at(tcb, *known.find(tcb.key.remote, context.now), context);
+  EXPECT_EQ(path_mtu(tcb, context.parameters), 500U);
+  queue(std::string(full, 'a'));
+  EXPECT_LE(longest(output()), 460U);
+  acknowledge_all();
+  wait(121s);
+  queue(std::string(full, 'b'));
+  EXPECT_EQ(tcb.snd_mss, full);
+}
+
+TEST_F(PathMtu, ALargerPathThanTheLinkIsNoNews) {
+  established();
+  const std::uint16_t full = tcb.snd_mss;
+  PathMtus known;
+  known.remember(tcb.key.remote, 9000, context.now);
+  start_at(tcb, *known.find(tcb.key.remote, context.now), context);
+  EXPECT_EQ(tcb.snd_mss, full);
+  EXPECT_EQ(tcb.transfer, nullptr);
+}
+
 }  // namespace
 }  // namespace handfast::tcp

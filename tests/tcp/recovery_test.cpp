@@ -375,6 +375,7 @@ TEST_F(RecoveryTest, ImpossibleBlocksAreIgnored) {
   send_flight(4);
   wait(20ms);
   arrive(ack(1, {{9, 12}}));  // never sent
+  arrive(ack(1, {{2, 9}}));   // nor this, in part
   arrive(ack(1, {{3, 2}}));   // empty
   Segment wild = ack(1);
   wild.options.sack_count = 1;

@@ -40,6 +40,7 @@ TEST_F(SegmentArrives, SynReceivedAnswersAWrongAckByReset) {
   syn_received();
   output();
   EXPECT_TRUE(arrive(make(kAck, kPeerIss + 1, kIss + 9)).reset);
+  EXPECT_TRUE(arrive(make(kAck, kPeerIss + 1, kIss)).reset);
   EXPECT_EQ(tcb.state, State::syn_received);
 }
 
@@ -49,6 +50,25 @@ TEST_F(SegmentArrives, TextInOrderIsDeliveredAndAcknowledged) {
   arrive(make(kAck, kPeerIss + 6, kIss + 1), " world");
   EXPECT_EQ(delivered, "hello world");
   expect_only_ack(output(), kIss + 1, kPeerIss + 12);  // one for the burst (MUST-58, MUST-59)
+}
+
+// RFC 9293 section 3.10.7.4, fifth step: SND.WL1 keeps an older window from replacing a newer one.
+TEST_F(SegmentArrives, AnOvertakenSegmentDoesNotMoveTheWindow) {
+  established();
+  arrive(make(kAck, kPeerIss + 8, kIss + 1, 5000), "later");
+  EXPECT_EQ(tcb.snd_wnd, 5000U);
+  arrive(make(kAck, kPeerIss + 1, kIss + 1, 100), "earlier");
+  EXPECT_EQ(delivered, "earlierlater");
+  EXPECT_EQ(tcb.snd_wnd, 5000U);
+}
+
+TEST_F(SegmentArrives, AnAckAtTheWindowsRightEdgeIsTaken) {
+  established();
+  queue("data");
+  output();
+  arrive(make(kAck, tcb.rcv_adv.raw(), kIss + 5));
+  EXPECT_EQ(tcb.in_flight(), 0U);
+  EXPECT_TRUE(output().empty());
 }
 
 TEST_F(SegmentArrives, OldTextIsAcknowledgedAndNotDeliveredAgain) {

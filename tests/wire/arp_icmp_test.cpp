@@ -186,5 +186,35 @@ TEST(Icmp, QuotedOptionsAreSteppedOver) {
   EXPECT_EQ(parsed.quoted->source_port, kPorts.source);
 }
 
+// RFC 1812 section 4.3.2.3.
+TEST(Icmp, ErrorsOfOursQuoteAsMuchAsFits576Bytes) {
+  const LinkHeader link = make_link_header(kOurMac, kPeerMac, std::nullopt, kEtherTypeIpv4);
+  const IpFields ip{.source = kPeers, .destination = kOurs};
+  const Buffer about(1480, std::byte{0x5a});
+  Buffer frame(1500);
+  frame.resize(emit_icmp_error(frame.data(), link, ip, {.type = 3, .code = 2}, about, 1500));
+  frame.shrink_to_fit();
+  EXPECT_EQ(frame.size(), kIpAt + kIcmpErrorMax);
+  const Parsed parsed = parse(frame);
+  ASSERT_EQ(parsed.drop, Drop::none);
+  EXPECT_EQ(parsed.icmp.type, kIcmpDestinationUnreachable);
+  EXPECT_EQ(parsed.icmp.code, 2);
+  EXPECT_EQ(parsed.icmp.body.size(), 576U - 28);
+}
+
+TEST(Icmp, AProtocolThatIsNotSpokenIsToldOf) {
+  Buffer frame = tcp_frame(data_segment({}));
+  frame[kIpAt + 9] = std::byte{132};
+  repair_ip_checksum(frame);
+  const Parsed parsed = parse(frame);
+  EXPECT_EQ(parsed.drop, Drop::ip_protocol);
+  EXPECT_EQ(parsed.frame.refused.complaint, Complaint::protocol);
+  EXPECT_EQ(parsed.frame.refused.protocol, 132);
+  EXPECT_EQ(parsed.frame.refused.begin, &frame[kIpAt]);
+  EXPECT_EQ(parsed.frame.refused.length, frame.size() - kIpAt);
+  EXPECT_EQ(parsed.frame.source, kPeers);
+  EXPECT_EQ(parsed.frame.destination, kOurs);
+}
+
 }  // namespace
 }  // namespace handfast::wire

@@ -66,6 +66,28 @@ TEST(Icmpv6, EchoIsCutToTheRoomThereIs) {
   EXPECT_EQ(emit_echo_reply(reply.data(), link, ip, request, kHeaders - 1), 0U);
 }
 
+// RFC 4443 section 2.4 (c).
+TEST(Icmpv6, ErrorsOfOursQuoteAsMuchAsFitsTheLeastMtu) {
+  const LinkHeader link = make_link_header(kOurMac, kPeerMac, std::nullopt, kEtherTypeIpv6);
+  const IpFields ip{.source = kPeers6, .destination = kOurs6};
+  const Buffer about(3000, std::byte{0x5a});
+  Buffer frame(2000);
+  frame.resize(emit_icmp_error(frame.data(), link, ip, {.type = 4, .code = 1, .rest = 40}, about,
+                               frame.size()));
+  frame.shrink_to_fit();
+  EXPECT_EQ(frame.size(), kIpAt + kIcmpv6ErrorMax);
+  const Parsed parsed = parse(frame);
+  ASSERT_EQ(parsed.drop, Drop::none);
+  EXPECT_EQ(parsed.icmp.type, kIcmpv6ParameterProblem);
+  EXPECT_EQ(parsed.icmp.code, 1);
+  EXPECT_EQ(parsed.icmp.rest, 40U);
+  EXPECT_TRUE(std::ranges::equal(parsed.icmp.body, base::Bytes{about}.first(1280 - 48)));
+  Buffer small(kMessageAt + kIcmpHeaderSize + 5);
+  EXPECT_EQ(emit_icmp_error(small.data(), link, ip, {.type = 1}, about, small.size()),
+            small.size());
+  EXPECT_EQ(emit_icmp_error(small.data(), link, ip, {.type = 1}, about, kMessageAt), 0U);
+}
+
 TEST(Icmpv6, ItsChecksumIsMandatoryAndCoversTheAddresses) {
   Buffer frame = icmpv6_frame(kIcmpv6EchoRequest, 0, 1, bytes_of("abc"));
   frame.back() ^= std::byte{0x80};

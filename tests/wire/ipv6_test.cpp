@@ -242,6 +242,87 @@ TEST(ExtensionHeaders, DiscoveryIsNeverAFragment) {
   EXPECT_EQ(parse(echo).drop, Drop::none);
 }
 
+// What becomes of the packet of `frame`, which is refused.
+RefusedPacket refused(Buffer frame, Drop why) {
+  const Parsed parsed = parse(frame);
+  EXPECT_EQ(parsed.drop, why) << to_string(parsed.drop);
+  EXPECT_EQ(parsed.frame.refused.begin, &frame[kIpAt]);
+  EXPECT_EQ(parsed.frame.refused.length, frame.size() - kIpAt);
+  if (parsed.frame.refused.complaint != Complaint::none) {
+    EXPECT_EQ(parsed.frame.destination, kOurs6);
+  }
+  return parsed.frame.refused;
+}
+
+RefusedPacket refused_behind(std::uint8_t first, std::initializer_list<unsigned> headers,
+                             const Buffer& frame = tcp6_frame(data_segment(kHello))) {
+  return refused(with_extension_headers(frame, first, to_buffer(headers)), Drop::ip_option);
+}
+
+// RFC 4443 section 3.4: the pointer is to the byte that names it.
+TEST(Ipv6, TellsWhichNextHeaderWasNotKnown) {
+  Buffer frame = tcp6_frame(data_segment(kHello));
+  frame[kIpAt + 6] = std::byte{132};
+  RefusedPacket what = refused(frame, Drop::ip_protocol);
+  EXPECT_EQ(what.complaint, Complaint::next_header);
+  EXPECT_EQ(what.protocol, 132);
+  EXPECT_EQ(what.at, 6);
+  what = refused(with_extension_headers(frame, kHopByHop, to_buffer({132, 0, 1, 4, 0, 0, 0, 0})),
+                 Drop::ip_protocol);
+  EXPECT_EQ(what.complaint, Complaint::next_header);
+  EXPECT_EQ(what.at, kIpv6HeaderSize);
+  // Hop-by-hop options anywhere but first (RFC 8200 section 4).
+  what = refused(
+      with_extension_headers(frame, kDestinationHeader, to_buffer({0, 0, 1, 4, 0, 0, 0, 0})),
+      Drop::ip_protocol);
+  EXPECT_EQ(what.complaint, Complaint::next_header);
+  EXPECT_EQ(what.protocol, 0);
+  frame[kIpAt + 6] = std::byte{59};  // none follows
+  EXPECT_EQ(refused(frame, Drop::ip_protocol).complaint, Complaint::none);
+}
+
+// RFC 8200 section 4.2.
+TEST(Ipv6, TellsWhichOptionWasNotKnownAndWhetherToSay) {
+  for (const unsigned first : {+kHopByHop, +kDestinationHeader}) {
+    const auto type = static_cast<std::uint8_t>(first);
+    EXPECT_EQ(refused_behind(type, {6, 0, 0x45, 4, 0, 0, 0, 0}).complaint, Complaint::none);
+    const RefusedPacket told = refused_behind(type, {6, 0, 0, 0, 0x85, 2, 0, 0});
+    EXPECT_EQ(told.complaint, Complaint::option_of_any_kind);
+    EXPECT_EQ(told.at, kIpv6HeaderSize + 4);
+    EXPECT_EQ(told.protocol, 0x85);
+    EXPECT_EQ(refused_behind(type, {6, 0, 0xc5, 4, 0, 0, 0, 0}).complaint, Complaint::option);
+    // Malformed is not unknown.
+    EXPECT_EQ(refused_behind(type, {6, 0, 0xc5, 5, 0, 0, 0, 0}).complaint, Complaint::none);
+  }
+}
+
+TEST(Ipv6, ARoutingHeaderWithSegmentsLeftIsComplainedOf) {
+  const RefusedPacket what = refused_behind(kRoutingHeader, {6, 0, 0, 1, 0, 0, 0, 0});
+  EXPECT_EQ(what.complaint, Complaint::header_field);
+  EXPECT_EQ(what.at, kIpv6HeaderSize + 2);
+}
+
+// RFC 4443 section 2.4 (e.1, e.2).
+TEST(Ipv6, NothingIsSaidAboutAnErrorOrARedirect) {
+  const auto complaint_about = [](std::uint8_t type) {
+    return refused_behind(kDestinationHeader, {58, 0, 0x85, 4, 0, 0, 0, 0},
+                          icmpv6_frame(type, 0, 0, kHello))
+        .complaint;
+  };
+  EXPECT_EQ(complaint_about(kIcmpv6EchoRequest), Complaint::option_of_any_kind);
+  EXPECT_EQ(complaint_about(kIcmpv6DestinationUnreachable), Complaint::none);
+  EXPECT_EQ(complaint_about(kIcmpv6ParameterProblem), Complaint::none);
+  EXPECT_EQ(complaint_about(127), Complaint::none);
+  EXPECT_EQ(complaint_about(kIcmpv6Redirect), Complaint::none);
+  // Nor about a fragment that is not the first, or a chain that cannot be followed.
+  EXPECT_EQ(refused_behind(kDestinationHeader, {44, 0, 0x85, 4, 0, 0, 0, 0, 6, 0, 0, 8, 0, 0, 0, 0})
+                .complaint,
+            Complaint::none);
+  EXPECT_EQ(refused_behind(kDestinationHeader, {44, 0, 0x85, 4, 0, 0, 0, 0, 6, 0, 0, 1, 0, 0, 0, 0})
+                .complaint,
+            Complaint::option_of_any_kind);
+}
+
 TEST(FlowLabel, IsTwentyBitsAndNeverZero) {
   for (std::uint64_t hash = 0; hash < 100'000; ++hash) {
     const std::uint32_t label = flow_label_of(hash);
