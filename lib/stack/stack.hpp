@@ -197,6 +197,7 @@ class Stack final : private net::FrameSink {
   void expire_time_waits();
   void input_burst(std::span<const base::Packet> frames, bool handed_over);
   bool parse(const base::Packet& packet, bool handed_over, Arrived& out);
+  bool parse_any(const base::Packet& packet, bool handed_over, Arrived& out);
   bool parse_segment(const base::Packet& packet, const wire::Frame& frame, Arrived& out);
   void input_arp(const wire::Frame& frame);
   void input_icmp(const base::Packet& packet, const wire::Frame& frame, bool handed_over);
@@ -204,6 +205,7 @@ class Stack final : private net::FrameSink {
   void share_neighbour(const Address& address, const base::MacAddress& mac);
   void answer_echo(const wire::Frame& frame, const wire::Icmp& request);
   void input_tcp_error(const base::Packet& packet, const net::TcpError& error, bool handed_over);
+  bool is_sole_owner() const { return place_.queues == 1; }
   // True when the packet is another worker's business and has been passed on or dropped.
   bool hand_to_owner(const base::Packet& packet, std::uint64_t hash, bool handed_over);
   void prefetch_record(RecordRef ref) const;
