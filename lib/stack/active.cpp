@@ -108,7 +108,7 @@ void Stack::tell(std::uint32_t index, const Arrival& arrival, const base::Packet
     return finish(index);
   }
   schedule_if_needed(index);
-  update_timer(index);
+  if (!tcb.scheduled) update_timer(index);  // output does it
 }
 
 void Stack::deliver_text(std::uint32_t index, const Arrival& arrival, const base::Packet& packet,

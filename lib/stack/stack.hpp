@@ -284,6 +284,10 @@ class Stack final : private net::FrameSink {
   }
   bool emit(const base::FlowKey& key, const base::Segment& segment, net::NeighbourId neighbour,
             std::uint8_t dscp);
+  bool emit_to_unknown(const base::FlowKey& key, const base::Segment& segment,
+                       net::NeighbourId neighbour, std::uint8_t dscp);
+  void write_frame(base::Packet& packet, const wire::LinkHeader& link, const base::FlowKey& key,
+                   const base::Segment& segment, std::uint8_t dscp);
   // transmit.cpp: what next_segment() gave, from where its text lies if that can be.
   void transmit(const tcp::Tcb& tcb, const tcp::Outgoing& out);
   bool transmit_in_place(const tcp::Tcb& tcb, const tcp::Outgoing& out);
@@ -307,6 +311,11 @@ class Stack final : private net::FrameSink {
   }
   void arm(std::uint32_t id, base::Tick deadline);
 
+  // Where the next frame to leave is written; the caller counts it in `ready_end_`. Null: no room.
+  base::Packet* place_in_ready() {
+    return ready_end_ < kReadyMax ? &ready_[ready_end_] : make_place_in_ready();
+  }
+  base::Packet* make_place_in_ready();
   // False when there is no room: the packet is freed.
   bool put(const base::Packet& frame);
 

@@ -245,25 +245,40 @@ WordWriter emit_options(WordWriter out, const TcpOptions& options) {
   return out;
 }
 
+// The pseudo-header's, of addresses that are known to be IPv4 or IPv6.
+template <bool kIsV4>
+std::uint64_t pseudo_sum_of(const IpFields& ip, std::uint32_t tcp_length) {
+  if constexpr (!kIsV4) {
+    return pseudo_header_sum(ip.source, ip.destination, kProtocolTcp, tcp_length);
+  }
+  return std::uint64_t{base::from_big_endian(ip.source.v4_value())} +
+         base::from_big_endian(ip.destination.v4_value()) +
+         base::from_big_endian(std::uint32_t{kProtocolTcp}) + base::from_big_endian(tcp_length);
+}
+
 // Inlined in both emitters: a call and what it saves and restores is a tenth of the whole.
+template <bool kIsV4>
 [[gnu::always_inline]] inline void write_headers(std::byte* first, const TcpEmit& emit,
                                                  std::uint32_t header_length,
                                                  std::uint32_t text_length,
                                                  std::uint64_t text_sum) {
   const Segment& segment = emit.segment;
+  // Asked before anything is stored, when the answer for the header's length is still known.
+  const bool timestamps_only = has_timestamps_only(segment.options);
   const std::uint32_t tcp_length = header_length + text_length;
-  std::byte* const tcp = emit_ip(emit_link(first, emit.link), kProtocolTcp, emit.ip, tcp_length,
-                                 emit.offload_ip_checksum);
-
-  const std::uint64_t pseudo = pseudo_header_sum(emit.ip.source, emit.ip.destination, kProtocolTcp,
-                                                 emit.segment_size == 0 ? tcp_length : 0);
+  std::byte* const ip = emit_link(first, emit.link);
+  std::byte* const tcp =
+      kIsV4 ? emit_ipv4(ip, kProtocolTcp, emit.ip, tcp_length, emit.offload_ip_checksum)
+            : emit_ipv6(ip, kProtocolTcp, emit.ip, tcp_length);
+  const std::uint64_t pseudo =
+      pseudo_sum_of<kIsV4>(emit.ip, emit.segment_size == 0 ? tcp_length : 0);
   WordWriter header(tcp, pseudo);
   header.put(std::uint32_t{emit.ports.source} << 16 | emit.ports.destination);
   header.put(segment.seq.raw());
   header.put(segment.ack.raw());
   header.put(header_length << 26 | std::uint32_t{segment.flags} << 16 | segment.window);
   header.put(segment.urgent);
-  if (has_timestamps_only(segment.options)) {
+  if (timestamps_only) {
     header.put(kPaddedTimestamps);
     header.put(segment.options.ts_value);
     header.put(segment.options.ts_echo);
@@ -331,13 +346,19 @@ bool parse_plain_segment(const base::Packet& packet, const LinkFilter& filter, b
 
 void emit_headers(std::byte* first, const TcpEmit& emit, std::uint32_t text_length,
                   std::uint64_t text_sum) {
-  write_headers(first, emit, tcp_header_length(emit.segment.options), text_length, text_sum);
+  const std::uint32_t header_length = tcp_header_length(emit.segment.options);
+  emit.ip.is_v4 ? write_headers<true>(first, emit, header_length, text_length, text_sum)
+                : write_headers<false>(first, emit, header_length, text_length, text_sum);
 }
 
-void emit_tcp(base::Packet& packet, const TcpEmit& emit) {
+namespace {
+
+template <bool kIsV4>
+[[gnu::always_inline]] inline void emit_frame(base::Packet& packet, const TcpEmit& emit) {
   const Bytes text = emit.segment.payload;
   const std::uint32_t header_length = tcp_header_length(emit.segment.options);
-  const std::uint32_t headers = emit.link.length + ip_header_length(emit.ip) + header_length;
+  const std::size_t ip_length = kIsV4 ? kIpv4HeaderSize : kIpv6HeaderSize;
+  const auto headers = static_cast<std::uint32_t>(emit.link.length + ip_length + header_length);
   std::byte* const at = packet.data + headers;
   std::uint64_t text_sum = 0;
   if (text.empty()) {
@@ -348,9 +369,15 @@ void emit_tcp(base::Packet& packet, const TcpEmit& emit) {
     text_sum = copy_and_sum(at, text);
   }
   const auto text_length = static_cast<std::uint32_t>(text.size());
-  write_headers(packet.data, emit, header_length, text_length, text_sum);
+  write_headers<kIsV4>(packet.data, emit, header_length, text_length, text_sum);
   packet.flags = offload_flags(emit);
   packet.length = headers + text_length;
+}
+
+}  // namespace
+
+void emit_tcp(base::Packet& packet, const TcpEmit& emit) {
+  emit.ip.is_v4 ? emit_frame<true>(packet, emit) : emit_frame<false>(packet, emit);
 }
 
 }  // namespace handfast::wire
