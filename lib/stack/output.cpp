@@ -175,9 +175,7 @@ bool Stack::output_half_open(std::uint32_t index) {
 // Asked for the same host many times in a row, by a client for its server as by a server for its
 // client, so the last answer is kept.
 std::optional<net::NeighbourId> Stack::neighbour_towards(const Address& remote) {
-  if (last_way_.remote == remote && last_way_.removals == neighbours_.removals()) {
-    return last_way_.neighbour;
-  }
+  if (is_last_way(remote)) return last_way_.neighbour;
   const auto next_hop = interface_.next_hop(remote);
   if (!next_hop) return std::nullopt;
   const auto neighbour = neighbours_.find_or_add(*next_hop, context_.now);

@@ -295,6 +295,10 @@ class Stack final : private net::FrameSink {
   void transmit_each(const tcp::Tcb& tcb, const tcp::Outgoing& out);
   // Nothing when no route leads there, or no room for another neighbour is left.
   std::optional<net::NeighbourId> neighbour_towards(const Address& remote);
+  // Interface::next_hop() has then found it to be a host's address on a link.
+  bool is_last_way(const Address& remote) const {
+    return last_way_.remote == remote && last_way_.removals == neighbours_.removals();
+  }
   // For answers without a connection: finds the way itself.
   bool emit_reply(const base::FlowKey& key, const base::Segment& segment);
   void challenge(std::uint32_t index);
