@@ -121,7 +121,7 @@ void Stack::tell(std::uint32_t index, const Arrival& arrival, const base::Packet
     return finish(index);
   }
   schedule_if_needed(index);
-  update_timer(index);
+  if (!tcb.scheduled) update_timer(index);  // output does it
 }
 
 void Stack::deliver_text(std::uint32_t index, const Arrival& arrival, const base::Packet& packet,
@@ -279,9 +279,9 @@ Tcb* Stack::find(std::uint32_t index, std::uint32_t generation) {
 std::expected<Address, Error> Stack::source_of(const Endpoint& remote,
                                                const ConnectOptions& options) const {
   const Address& to = remote.address;
-  if (remote.port == 0 || to.is_unspecified() || interface_.is_broadcast(to) || to.is_loopback()) {
-    return std::unexpected(Error::invalid_address);  // MUST-46
-  }
+  const bool is_host =
+      is_last_way(to) || !(to.is_unspecified() || interface_.is_broadcast(to) || to.is_loopback());
+  if (remote.port == 0 || !is_host) return std::unexpected(Error::invalid_address);  // MUST-46
   if (options.source) {
     if (options.source->is_v4() != to.is_v4()) return std::unexpected(Error::invalid_address);
     if (!interface_.is_ours(*options.source) || interface_.is_broadcast(*options.source)) {

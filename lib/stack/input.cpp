@@ -77,6 +77,15 @@ void Stack::prefetch_record(RecordRef ref) const {
 
 // True for a TCP segment that is ours to process; every other packet has been dealt with.
 bool Stack::parse(const Packet& packet, bool handed_over, Arrived& out) {
+  if (wire::parse_plain_segment(packet, link_filter_, out.key, out.segment)) [[likely]] {
+    out.packet = packet;
+    out.hash = hash_of(out.key);
+    return is_sole_owner() || !hand_to_owner(packet, out.hash, handed_over);
+  }
+  return parse_any(packet, handed_over, out);
+}
+
+bool Stack::parse_any(const Packet& packet, bool handed_over, Arrived& out) {
   wire::Frame frame;
   if (const wire::Drop drop = wire::parse_frame(packet, link_filter_, frame);
       drop != wire::Drop::none) {
@@ -124,7 +133,7 @@ bool Stack::parse_segment(const Packet& packet, const wire::Frame& frame, Arrive
 }
 
 bool Stack::hand_to_owner(const Packet& packet, std::uint64_t hash, bool handed_over) {
-  if (place_.queues == 1 || handed_over) return false;
+  if (is_sole_owner() || handed_over) return false;
   const unsigned owner = base::owner_of(hash, place_.queues);
   if (owner == place_.queue) return false;
   if (hand_over_ != nullptr && hand_over_->hand_over(owner, packet)) {

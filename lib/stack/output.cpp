@@ -176,9 +176,7 @@ bool Stack::output_half_open(std::uint32_t index) {
 // client, so the last answer is kept; and many hosts, a server's clients for example, have the same
 // next hop.
 std::optional<net::NeighbourId> Stack::neighbour_towards(const Address& remote) {
-  if (last_way_.remote == remote && last_way_.removals == neighbours_.removals()) {
-    return last_way_.neighbour;
-  }
+  if (is_last_way(remote)) return last_way_.neighbour;
   const auto next_hop = interface_.next_hop(remote);
   if (!next_hop) return std::nullopt;
   if (last_way_.next_hop == *next_hop && last_way_.removals == neighbours_.removals()) {
@@ -202,26 +200,46 @@ bool Stack::emit_reply(const base::FlowKey& key, const Segment& segment) {
 bool Stack::emit(const base::FlowKey& key, const Segment& segment, net::NeighbourId neighbour,
                  std::uint8_t dscp) {
   const base::StageScope scope(stages_, Stage::emit);
+  const wire::LinkHeader* const known = neighbours_.link_header(neighbour, context_.now);
+  if (known == nullptr) [[unlikely]]
+    return emit_to_unknown(key, segment, neighbour, dscp);
+  base::Packet* const place = place_in_ready();  // written where it leaves from
+  if (place == nullptr) {
+    ++counters_.answers_dropped;
+    return false;
+  }
+  if (!packets_.allocate(*place)) {
+    ++counters_.no_packet_buffer;
+    return false;
+  }
+  write_frame(*place, *known, key, segment, dscp);
+  ++ready_end_;
+  count_sent(segment);
+  return true;
+}
+
+// Waits until the neighbour's address is known.
+bool Stack::emit_to_unknown(const base::FlowKey& key, const Segment& segment,
+                            net::NeighbourId neighbour, std::uint8_t dscp) {
   base::Packet packet;
   if (!packets_.allocate(packet)) {
     ++counters_.no_packet_buffer;
     return false;
   }
-  const wire::LinkHeader* const known = neighbours_.link_header(neighbour, context_.now);
-  wire::emit_tcp(packet,
-                 {.link = known != nullptr ? *known : neighbours_.placeholder_header(neighbour),
-                  .ip = ip_fields_of(key, segment, dscp),
-                  .ports = {.source = key.local_port, .destination = key.remote_port},
-                  .segment = segment,
-                  .offload_ip_checksum = interface_.offload_ip_checksum(),
-                  .offload_tcp_checksum = interface_.offload_tcp_checksum()});
-  if (known == nullptr) {
-    neighbours_.queue(neighbour, packet, context_.now);
-  } else if (!put(packet)) {
-    return false;
-  }
+  write_frame(packet, neighbours_.placeholder_header(neighbour), key, segment, dscp);
+  neighbours_.queue(neighbour, packet, context_.now);
   count_sent(segment);
   return true;
+}
+
+void Stack::write_frame(base::Packet& packet, const wire::LinkHeader& link,
+                        const base::FlowKey& key, const Segment& segment, std::uint8_t dscp) {
+  wire::emit_tcp(packet, {.link = link,
+                          .ip = ip_fields_of(key, segment, dscp),
+                          .ports = {.source = key.local_port, .destination = key.remote_port},
+                          .segment = segment,
+                          .offload_ip_checksum = interface_.offload_ip_checksum(),
+                          .offload_tcp_checksum = interface_.offload_tcp_checksum()});
 }
 
 void Stack::count_sent(const Segment& segment) {

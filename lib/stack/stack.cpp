@@ -237,19 +237,24 @@ StateCounts Stack::state_counts() const {
   return counts;
 }
 
+base::Packet* Stack::make_place_in_ready() {
+  if (ready_first_ == 0) return nullptr;
+  std::move(ready_.begin() + static_cast<std::ptrdiff_t>(ready_first_), ready_.end(),
+            ready_.begin());
+  ready_end_ -= ready_first_;
+  ready_first_ = 0;
+  return &ready_[ready_end_];
+}
+
 bool Stack::put(const base::Packet& frame) {
-  if (ready_end_ == kReadyMax && ready_first_ > 0) {
-    std::move(ready_.begin() + static_cast<std::ptrdiff_t>(ready_first_), ready_.end(),
-              ready_.begin());
-    ready_end_ -= ready_first_;
-    ready_first_ = 0;
-  }
-  if (ready_end_ == kReadyMax) {
+  base::Packet* const place = place_in_ready();
+  if (place == nullptr) {
     ++counters_.answers_dropped;
     packets_.free(frame);
     return false;
   }
-  ready_[ready_end_++] = frame;
+  *place = frame;
+  ++ready_end_;
   return true;
 }
 

@@ -209,6 +209,7 @@ class Stack final : private net::FrameSink {
   void expire_time_waits();
   void input_burst(std::span<const base::Packet> frames, bool handed_over);
   bool parse(const base::Packet& packet, bool handed_over, Arrived& out);
+  bool parse_any(const base::Packet& packet, bool handed_over, Arrived& out);
   bool parse_segment(const base::Packet& packet, const wire::Frame& frame, Arrived& out);
   void input_arp(const wire::Frame& frame);
   void input_icmp(const base::Packet& packet, const wire::Frame& frame, bool handed_over);
@@ -216,6 +217,7 @@ class Stack final : private net::FrameSink {
                        const wire::Icmp& message, bool handed_over);
   void share_neighbour(const Address& address, const base::MacAddress& mac);
   void input_tcp_error(const base::Packet& packet, const net::TcpError& error, bool handed_over);
+  bool is_sole_owner() const { return place_.queues == 1; }
   // True when the packet is another worker's business and has been passed on or dropped.
   bool hand_to_owner(const base::Packet& packet, std::uint64_t hash, bool handed_over);
   void prefetch_record(RecordRef ref) const;
@@ -319,6 +321,10 @@ class Stack final : private net::FrameSink {
   }
   bool emit(const base::FlowKey& key, const base::Segment& segment, net::NeighbourId neighbour,
             std::uint8_t dscp);
+  bool emit_to_unknown(const base::FlowKey& key, const base::Segment& segment,
+                       net::NeighbourId neighbour, std::uint8_t dscp);
+  void write_frame(base::Packet& packet, const wire::LinkHeader& link, const base::FlowKey& key,
+                   const base::Segment& segment, std::uint8_t dscp);
   // transmit.cpp: what next_segment() gave, from where its text lies if that can be.
   void transmit(const tcp::Tcb& tcb, const tcp::Outgoing& out);
   bool transmit_in_place(const tcp::Tcb& tcb, const tcp::Outgoing& out);
@@ -326,6 +332,10 @@ class Stack final : private net::FrameSink {
   void transmit_each(const tcp::Tcb& tcb, const tcp::Outgoing& out);
   // Nothing when no route leads there, or no room for another neighbour is left.
   std::optional<net::NeighbourId> neighbour_towards(const Address& remote);
+  // Interface::next_hop() has then found it to be a host's address on a link.
+  bool is_last_way(const Address& remote) const {
+    return last_way_.remote == remote && last_way_.removals == neighbours_.removals();
+  }
   // For answers without a connection: finds the way itself.
   bool emit_reply(const base::FlowKey& key, const base::Segment& segment);
   void challenge(std::uint32_t index);
@@ -343,6 +353,11 @@ class Stack final : private net::FrameSink {
   }
   void arm(std::uint32_t id, base::Tick deadline);
 
+  // Where the next frame to leave is written; the caller counts it in `ready_end_`. Null: no room.
+  base::Packet* place_in_ready() {
+    return ready_end_ < kReadyMax ? &ready_[ready_end_] : make_place_in_ready();
+  }
+  base::Packet* make_place_in_ready();
   // False when there is no room: the packet is freed.
   bool put(const base::Packet& frame);
 

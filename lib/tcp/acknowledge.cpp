@@ -63,6 +63,7 @@ const QueuedPacket* add_dsack_block(Tcb& tcb, base::TcpOptions& options) {
 
 // Returns how many of the owed reports this is.
 std::uint32_t add_sack_blocks(Tcb& tcb, std::uint32_t text_length, Segment& out) {
+  if (tcb.reassembly.is_empty() && tcb.dsack_length == 0) return 0;
   const std::uint32_t most = blocks_that_fit(tcb, text_length);
   // Two at least: a D-SACK block may need the next to explain it.
   if (most < 2) return 0;

@@ -35,6 +35,7 @@ struct Arriving {
   }
   bool ack_in_syn_received();
   bool ack_is_acceptable();
+  bool is_next_and_fits() const;
   bool is_duplicate_ack() const;
   void take_acknowledgement();
   void take_window();

@@ -281,14 +281,47 @@ std::uint32_t round_trip(const Tcb& tcb, const base::Segment& seg, const AckNews
 // after 2 GiB.
 void forget_passed_marks(Tcb& tcb) {
   Transfer& t = *tcb.transfer;
-  for (Seq* const mark : {&t.recover, &t.reorder_round, &t.small_end}) {
-    *mark = base::later_of(*mark, tcb.snd_una);
+  t.recover = base::later_of(t.recover, tcb.snd_una);
+  t.reorder_round = base::later_of(t.reorder_round, tcb.snd_una);
+  t.small_end = base::later_of(t.small_end, tcb.snd_una);
+}
+
+// All that was in flight has arrived, and nothing was known or thought to be missing, marked or
+// sent for nothing: there is no loss to look for and nothing to react to. Most ACKs of short
+// exchanges are such (what Jacobson's header prediction is to a receiver).
+bool completes_calm_flight(const Tcb& tcb, const base::Segment& seg) {
+  const Transfer& t = *tcb.transfer;
+  return seg.ack.is_at_or_after(tcb.snd_nxt) && seg.ack.is_after(tcb.snd_una) &&
+         seg.options.sack_count == 0 && t.recovery == Recovery::open && t.sacked_bytes == 0 &&
+         t.lost_bytes == 0 && t.duplicate_acks == 0 && !t.can_undo && !t.probe_outstanding &&
+         !(tcb.ecn && seg.has(base::kEce));
+}
+
+// What take_ack() comes to then.
+AckNews take_calm_ack(Tcb& tcb, const base::Segment& seg, Context& context) {
+  AckNews news;
+  Transfer& t = *tcb.transfer;
+  news.sample.prior_flight = tcb.in_flight();
+  news.sample.is_cwnd_limited = t.cwnd_limited;
+  news.sample.is_reordered = t.was_reordered;
+  take_cumulative_ack(tcb, seg.ack, tcb.timestamps ? seg.options.ts_echo : 0, news, context);
+  t.seen_sack_count = 0;
+  t.reordering_timer = false;
+  if (const std::uint32_t rtt_us = round_trip(tcb, seg, news, context); rtt_us != 0) {
+    update_rto(tcb, rtt_us, context.parameters);
   }
+  finish_rate_sample(tcb, news, context);
+  const Congestion& congestion = congestion_of(tcb.congestion);
+  congestion.observe(tcb, news.sample, context);
+  if (news.sample.delivered > 0) congestion.on_ack(tcb, news.sample, context);
+  forget_passed_marks(tcb);
+  return news;
 }
 
 }  // namespace
 
 AckNews take_ack(Tcb& tcb, const base::Segment& seg, bool is_duplicate, Context& context) {
+  if (completes_calm_flight(tcb, seg)) return take_calm_ack(tcb, seg, context);
   AckNews news;
   const bool advances = seg.ack.is_after(tcb.snd_una);
   const std::uint32_t ts_echo = tcb.timestamps ? seg.options.ts_echo : 0;

@@ -77,8 +77,16 @@ void Arriving::remember_timestamp(Seq first) {
   tcb.ts_recent_hour = context.hour;
 }
 
+// The next number, and all of the segment inside the window: what the first step would find is that
+// there is nothing to trim, to answer or to remember.
+bool Arriving::is_next_and_fits() const {
+  return seg.seq == tcb.rcv_nxt && seg.len() <= tcb.rcv_wnd() && !seg.has(base::kSyn);
+}
+
 // First step.
 bool Arriving::check_sequence_number() {
+  if (is_next_and_fits()) [[likely]]
+    return true;
   // The SYN whose text we have taken, again: our SYN-ACK was lost. SND.WL1 is IRS until
   // ESTABLISHED.
   if (tcb.fast_open && tcb.passive && seg.has(base::kSyn) && !seg.has(base::kAck) &&

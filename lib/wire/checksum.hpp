@@ -70,6 +70,16 @@ inline std::uint64_t sum(Bytes bytes, std::uint64_t start = 0) {
   return reduce_sum(add_with_carry(total, sum_tail(at, left)));
 }
 
+// The same of a range whose length is known when this is compiled: loads and additions only.
+template <std::size_t kSize>
+std::uint64_t sum_of(const std::byte* at, std::uint64_t start = 0) {
+  if constexpr (kSize >= 8) {
+    return sum_of<kSize - 8>(at + 8, add_with_carry(start, load_native<std::uint64_t>(at)));
+  } else {
+    return reduce_sum(add_with_carry(start, sum_tail(at, kSize)));
+  }
+}
+
 // The checksum of a finished sum: complemented, ready to be stored with memcpy as it is. Over bytes
 // that contain their own correct checksum it is 0.
 constexpr std::uint16_t fold(std::uint64_t sum) {

@@ -12,12 +12,6 @@ namespace {
 using base::load_be16;
 using base::load_be32;
 
-// RFC 1122 section 3.2.1.3: addresses that no host may send from. 0.0.0.0 (a host that asks for its
-// own) is of no use to TCP either, and answering it would be a broadcast.
-bool is_impossible_source(std::uint32_t address) {
-  return address == 0 || (address >> 28) == 0xe || address == 0xffffffff || (address >> 24) == 127;
-}
-
 // RFC 791 section 3.1: each option but End (0) and No Operation (1) has a length that counts its
 // two first bytes too.
 bool are_ipv4_options_well_formed(Bytes options) {
@@ -41,10 +35,7 @@ bool is_ipv4_checksum_good(Bytes header, std::uint8_t packet_flags) {
   if ((packet_flags & base::kIpChecksumGood) != 0) return true;
   // Nearly always without options: three loads.
   if (header.size() == kIpv4HeaderSize) [[likely]] {
-    const std::byte* const at = header.data();
-    const std::uint64_t words =
-        add_with_carry(load_native<std::uint64_t>(at), load_native<std::uint64_t>(at + 8));
-    return fold(add_with_carry(words, load_native<std::uint32_t>(at + 16))) == 0;
+    return fold(sum_of<kIpv4HeaderSize>(header.data())) == 0;
   }
   return fold(sum(header)) == 0;
 }

@@ -21,6 +21,12 @@ inline constexpr std::size_t kIpv4HeaderSize = 20;
 inline constexpr std::size_t kIpv6HeaderSize = 40;
 inline constexpr std::uint32_t kFlowLabelMask = 0xfffff;
 
+// RFC 1122 section 3.2.1.3: IPv4 addresses that no host may send from. 0.0.0.0 (a host that asks
+// for its own) is of no use to TCP either, and answering it would be a broadcast.
+constexpr bool is_impossible_source(std::uint32_t address) {
+  return address == 0 || (address >> 28) == 0xe || address == 0xffffffff || (address >> 24) == 127;
+}
+
 // The version follows the addresses, which are of one family and stay as they were given.
 struct IpFields {
   Address source;

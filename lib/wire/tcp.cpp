@@ -36,6 +36,7 @@ constexpr std::size_t kSackBlocksMax = 4;
 // The first word of an option that is aligned as emit_tcp and most others do it.
 constexpr std::uint32_t kPaddedTimestamps = 0x0101080a;
 constexpr std::uint32_t kSackPermittedTimestamps = 0x0402080a;
+constexpr std::uint32_t kPaddedWindowScale = 0x01030300;
 
 void take_timestamps(const std::byte* values, TcpOptions& out) {
   out.present |= TcpOptions::kTimestamps;
@@ -113,6 +114,44 @@ void parse_options(Bytes options, bool syn, TcpOptions& out) {
   }
 }
 
+// What Linux, and emit_tcp, put into a SYN: MSS, SACK-permitted, timestamps, window scale.
+constexpr std::size_t kUsualSynOptionsSize = 20;
+
+// Whether the options were these and have been taken.
+bool take_usual_syn_options(const std::byte* at, TcpOptions& out) {
+  const std::uint32_t mss = load_be32(at);
+  const std::uint32_t scale = load_be32(at + 16);
+  if (mss >> 16 != (kMaximumSegmentSize << 8 | kMssLength) ||
+      load_be32(at + 4) != kSackPermittedTimestamps || scale >> 8 != kPaddedWindowScale >> 8) {
+    return false;
+  }
+  out.present = TcpOptions::kMss | TcpOptions::kSackPermitted | TcpOptions::kWindowScale;
+  out.mss = static_cast<std::uint16_t>(mss);
+  out.window_scale = static_cast<std::uint8_t>(scale);
+  take_timestamps(at + 8, out);
+  return true;
+}
+
+// The options between the header's first 20 bytes at `at` and its end. The two layouts that nearly
+// every segment has are known whole.
+[[gnu::always_inline]] inline void read_options(const std::byte* at, std::size_t header_length,
+                                                bool syn, TcpOptions& out) {
+  const std::byte* const options = at + kTcpHeaderSize;
+  out.present = 0;
+  out.sack_count = 0;
+  if (header_length == kTcpHeaderSize + kPaddedTimestampsSize &&
+      load_be32(options) == kPaddedTimestamps) {
+    return take_timestamps(options + 4, out);
+  }
+  if (syn && header_length == kTcpHeaderSize + kUsualSynOptionsSize &&
+      take_usual_syn_options(options, out)) {
+    return;
+  }
+  if (header_length != kTcpHeaderSize) {
+    parse_options({options, header_length - kTcpHeaderSize}, syn, out);
+  }
+}
+
 bool is_checksum_good(Bytes segment, const Frame& frame) {
   if ((frame.checksum_flags & base::kL4ChecksumBad) != 0) return false;
   if ((frame.checksum_flags & base::kL4ChecksumGood) != 0) return true;
@@ -125,6 +164,41 @@ bool is_checksum_good(Bytes segment, const Frame& frame) {
 bool are_flags_possible(std::uint8_t flags) {
   if (flags == 0) return false;
   return (flags & base::kSyn) == 0 || (flags & (base::kFin | base::kRst)) == 0;
+}
+
+constexpr std::size_t kPlainHeadersMin = kEthernetHeaderSize + kIpv4HeaderSize + kTcpHeaderSize;
+
+// TCP in IPv4 without options and whole, from an address that a host may have. The EtherType stands
+// right before it.
+[[gnu::always_inline]] inline bool is_plain_ipv4(const std::byte* ip, std::size_t ip_length) {
+  constexpr std::uint32_t kTypeVersionAndLength = std::uint32_t{kEtherTypeIpv4} << 8 | 0x45;
+  constexpr std::uint16_t kMoreFragmentsAndOffset = 0x3fff;
+  return load_be32(ip - 2) >> 8 == kTypeVersionAndLength && ip_length >= kIpv4HeaderSize &&
+         (load_be16(ip + 6) & kMoreFragmentsAndOffset) == 0 &&
+         std::to_integer<std::uint8_t>(ip[9]) == kProtocolTcp &&
+         !is_impossible_source(load_be32(ip + 12));
+}
+
+// Those of IP's header and of TCP that the device has not verified. `ip_length` is at least both
+// headers'.
+[[gnu::always_inline]] inline bool are_plain_checksums_good(const std::byte* ip,
+                                                            std::size_t ip_length,
+                                                            std::uint8_t packet_flags) {
+  if ((packet_flags & (base::kIpChecksumBad | base::kL4ChecksumBad)) != 0) return false;
+  if ((packet_flags & base::kIpChecksumGood) == 0 && fold(sum_of<kIpv4HeaderSize>(ip)) != 0) {
+    return false;
+  }
+  if ((packet_flags & base::kL4ChecksumGood) != 0) return true;
+  constexpr std::size_t kWithTimestamps = kTcpHeaderSize + kPaddedTimestampsSize;
+  const std::size_t tcp_length = ip_length - kIpv4HeaderSize;
+  const std::uint64_t pseudo = sum_of<8>(ip + 12) +
+                               base::from_big_endian(std::uint32_t{kProtocolTcp}) +
+                               base::from_big_endian(static_cast<std::uint32_t>(tcp_length));
+  const std::byte* const tcp = ip + kIpv4HeaderSize;
+  if (tcp_length < kWithTimestamps) return fold(sum({tcp, tcp_length}, pseudo)) == 0;
+  const std::uint64_t head = sum_of<kWithTimestamps>(tcp, pseudo);
+  const Bytes rest{tcp + kWithTimestamps, tcp_length - kWithTimestamps};
+  return fold(rest.empty() ? head : sum(rest, head)) == 0;
 }
 
 // NOPs in front, so that the whole is a multiple of 4 bytes.
@@ -156,7 +230,6 @@ WordWriter emit_options(WordWriter out, const TcpOptions& options) {
     out.put(kPaddedSackPermitted);
   }
   if (options.has(TcpOptions::kWindowScale)) {
-    constexpr std::uint32_t kPaddedWindowScale = 0x01030300;
     out.put(kPaddedWindowScale | options.window_scale);
   }
   if (options.has(TcpOptions::kFastOpen)) out = emit_fast_open(out, options);
@@ -172,25 +245,40 @@ WordWriter emit_options(WordWriter out, const TcpOptions& options) {
   return out;
 }
 
+// The pseudo-header's, of addresses that are known to be IPv4 or IPv6.
+template <bool kIsV4>
+std::uint64_t pseudo_sum_of(const IpFields& ip, std::uint32_t tcp_length) {
+  if constexpr (!kIsV4) {
+    return pseudo_header_sum(ip.source, ip.destination, kProtocolTcp, tcp_length);
+  }
+  return std::uint64_t{base::from_big_endian(ip.source.v4_value())} +
+         base::from_big_endian(ip.destination.v4_value()) +
+         base::from_big_endian(std::uint32_t{kProtocolTcp}) + base::from_big_endian(tcp_length);
+}
+
 // Inlined in both emitters: a call and what it saves and restores is a tenth of the whole.
+template <bool kIsV4>
 [[gnu::always_inline]] inline void write_headers(std::byte* first, const TcpEmit& emit,
                                                  std::uint32_t header_length,
                                                  std::uint32_t text_length,
                                                  std::uint64_t text_sum) {
   const Segment& segment = emit.segment;
+  // Asked before anything is stored, when the answer for the header's length is still known.
+  const bool timestamps_only = has_timestamps_only(segment.options);
   const std::uint32_t tcp_length = header_length + text_length;
-  std::byte* const tcp = emit_ip(emit_link(first, emit.link), kProtocolTcp, emit.ip, tcp_length,
-                                 emit.offload_ip_checksum);
-
-  const std::uint64_t pseudo = pseudo_header_sum(emit.ip.source, emit.ip.destination, kProtocolTcp,
-                                                 emit.segment_size == 0 ? tcp_length : 0);
+  std::byte* const ip = emit_link(first, emit.link);
+  std::byte* const tcp =
+      kIsV4 ? emit_ipv4(ip, kProtocolTcp, emit.ip, tcp_length, emit.offload_ip_checksum)
+            : emit_ipv6(ip, kProtocolTcp, emit.ip, tcp_length);
+  const std::uint64_t pseudo =
+      pseudo_sum_of<kIsV4>(emit.ip, emit.segment_size == 0 ? tcp_length : 0);
   WordWriter header(tcp, pseudo);
   header.put(std::uint32_t{emit.ports.source} << 16 | emit.ports.destination);
   header.put(segment.seq.raw());
   header.put(segment.ack.raw());
   header.put(header_length << 26 | std::uint32_t{segment.flags} << 16 | segment.window);
   header.put(segment.urgent);
-  if (has_timestamps_only(segment.options)) {
+  if (timestamps_only) {
     header.put(kPaddedTimestamps);
     header.put(segment.options.ts_value);
     header.put(segment.options.ts_echo);
@@ -221,30 +309,56 @@ Drop parse_tcp(base::Bytes segment, const Frame& frame, TcpPorts& ports, Segment
   out.window = load_be16(at + 14);
   out.urgent = load_be16(at + 18);
   out.payload = segment.subspan(header_length);
-  out.options.present = 0;
-  out.options.sack_count = 0;
-  if (header_length == kTcpHeaderSize) return Drop::none;
-  // What nearly every segment of an open connection with timestamps looks like.
-  const std::byte* const options = at + kTcpHeaderSize;
-  if (header_length == kTcpHeaderSize + kPaddedTimestampsSize &&
-      load_be32(options) == kPaddedTimestamps) {
-    take_timestamps(options + 4, out.options);
-    return Drop::none;
-  }
-  parse_options(segment.subspan(kTcpHeaderSize, header_length - kTcpHeaderSize),
-                out.has(base::kSyn), out.options);
+  read_options(at, header_length, out.has(base::kSyn), out.options);
   return Drop::none;
+}
+
+bool parse_plain_segment(const base::Packet& packet, const LinkFilter& filter, base::FlowKey& key,
+                         Segment& out) {
+  if (packet.length < kPlainHeadersMin || filter.vlan) return false;
+  const std::byte* const frame = packet.data;
+  if (std::memcmp(frame, filter.mac.data(), filter.mac.size()) != 0) return false;
+  const std::byte* const ip = frame + kEthernetHeaderSize;
+  const std::byte* const tcp = ip + kIpv4HeaderSize;
+  const std::size_t ip_length = load_be16(ip + 2);
+  const std::uint32_t offset_to_window = load_be32(tcp + 12);
+  const std::size_t header_length = (offset_to_window >> 28) * 4;
+  if (!is_plain_ipv4(ip, ip_length) || ip_length > packet.length - kEthernetHeaderSize ||
+      header_length < kTcpHeaderSize || kIpv4HeaderSize + header_length > ip_length ||
+      !are_plain_checksums_good(ip, ip_length, packet.flags)) {
+    return false;
+  }
+  key.remote_port = load_be16(tcp);
+  key.local_port = load_be16(tcp + 2);
+  out.flags = static_cast<std::uint8_t>(offset_to_window >> 16);
+  if (key.remote_port == 0 || key.local_port == 0 || !are_flags_possible(out.flags)) return false;
+  key.remote = Address::v4(load_be32(ip + 12));
+  key.local = Address::v4(load_be32(ip + 16));
+  out.seq = Seq{load_be32(tcp + 4)};
+  out.ack = Seq{load_be32(tcp + 8)};
+  out.window = static_cast<std::uint16_t>(offset_to_window);
+  out.urgent = load_be16(tcp + 18);
+  out.ecn = static_cast<base::Ecn>(std::to_integer<std::uint8_t>(ip[1]) & 3);
+  out.payload = {tcp + header_length, ip_length - kIpv4HeaderSize - header_length};
+  read_options(tcp, header_length, out.has(base::kSyn), out.options);
+  return true;
 }
 
 void emit_headers(std::byte* first, const TcpEmit& emit, std::uint32_t text_length,
                   std::uint64_t text_sum) {
-  write_headers(first, emit, tcp_header_length(emit.segment.options), text_length, text_sum);
+  const std::uint32_t header_length = tcp_header_length(emit.segment.options);
+  emit.ip.is_v4 ? write_headers<true>(first, emit, header_length, text_length, text_sum)
+                : write_headers<false>(first, emit, header_length, text_length, text_sum);
 }
 
-void emit_tcp(base::Packet& packet, const TcpEmit& emit) {
+namespace {
+
+template <bool kIsV4>
+[[gnu::always_inline]] inline void emit_frame(base::Packet& packet, const TcpEmit& emit) {
   const Bytes text = emit.segment.payload;
   const std::uint32_t header_length = tcp_header_length(emit.segment.options);
-  const std::uint32_t headers = emit.link.length + ip_header_length(emit.ip) + header_length;
+  const std::size_t ip_length = kIsV4 ? kIpv4HeaderSize : kIpv6HeaderSize;
+  const auto headers = static_cast<std::uint32_t>(emit.link.length + ip_length + header_length);
   std::byte* const at = packet.data + headers;
   std::uint64_t text_sum = 0;
   if (text.empty()) {
@@ -255,9 +369,15 @@ void emit_tcp(base::Packet& packet, const TcpEmit& emit) {
     text_sum = copy_and_sum(at, text);
   }
   const auto text_length = static_cast<std::uint32_t>(text.size());
-  write_headers(packet.data, emit, header_length, text_length, text_sum);
+  write_headers<kIsV4>(packet.data, emit, header_length, text_length, text_sum);
   packet.flags = offload_flags(emit);
   packet.length = headers + text_length;
+}
+
+}  // namespace
+
+void emit_tcp(base::Packet& packet, const TcpEmit& emit) {
+  emit.ip.is_v4 ? emit_frame<true>(packet, emit) : emit_frame<false>(packet, emit);
 }
 
 }  // namespace handfast::wire

@@ -1,7 +1,7 @@
 // TCP segments between bytes and values (RFC 9293 section 3.1): header, options, checksum. It knows
-// formats only; what a segment means is lib/tcp's. The stack calls parse_tcp for each Frame of
-// kind tcp, and for each segment that lib/tcp plans emit_headers in front of text that lies
-// in place, or emit_tcp to copy it.
+// formats only; what a segment means is lib/tcp's. The stack calls parse_plain_segment for each
+// frame that arrives and parse_tcp where that did not suffice, and for each segment that lib/tcp
+// plans emit_headers in front of text that lies in place, or emit_tcp to copy it.
 #pragma once
 
 #include <algorithm>
@@ -36,6 +36,13 @@ struct TcpPorts {
 // before it (MUST-7). MSS, window scale, SACK-permitted and Fast Open mean nothing without SYN
 // and are ignored.
 Drop parse_tcp(base::Bytes segment, const Frame& frame, TcpPorts& ports, base::Segment& out);
+
+// parse_frame() and parse_tcp() in one, for the layout of nearly all frames: untagged, IPv4 without
+// options, in one piece. True when the frame has it and passes every check of the two: `key`, as
+// seen from here, and `out` are then filled as by them, and `out.ecn` too. False says nothing but
+// that they have to be asked; `key` and `out` are unspecified then.
+bool parse_plain_segment(const base::Packet& packet, const LinkFilter& filter, base::FlowKey& key,
+                         base::Segment& out);
 
 struct TcpEmit {
   const LinkHeader& link;  // with the EtherType of the addresses' family
