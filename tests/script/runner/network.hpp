@@ -1,0 +1,17 @@
+// A network namespace of this process's own with one TUN interface, whose other side the runner
+// reads and writes. Needs root. The namespace goes when the process does.
+#pragma once
+
+#include <expected>
+#include <string>
+
+#include "tests/script/language/script.hpp"
+
+namespace handfast::script {
+
+// Moves the calling process into a new namespace, makes the interface with the script's address
+// and MTU, and sets what the script asks of the kernel. Returns the TUN's descriptor, which does
+// not block. The error is one sentence.
+std::expected<int, std::string> enter_network(const Script& script);
+
+}  // namespace handfast::script
