@@ -16,6 +16,7 @@ constexpr std::string_view kBlank = " \t\r";
 bool is_mark(std::string_view line, std::size_t at) {
   if (line[at] == ',') return true;
   if (line[at] != '<' && line[at] != '>') return false;
+  if (line[at] == '>' && at > 0 && line[at - 1] == '-') return false;  // "->"
   return at + 1 == line.size() || line[at + 1] != '=';
 }
 

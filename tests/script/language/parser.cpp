@@ -25,7 +25,8 @@ std::optional<std::string> read_file(const fs::path& file) {
 
 class Parser {
  public:
-  explicit Parser(const fs::path& file) : prelude_(file.parent_path().parent_path() / "prelude") {
+  explicit Parser(const fs::path& file)
+      : prelude_(fs::absolute(file).parent_path().parent_path() / "prelude") {
     script_.file = file.string();
     script_.stack = default_settings(false);
   }

@@ -65,7 +65,8 @@ struct SegmentSpec {
   bool is_any_seq = false;     // "*"
   bool is_any_length = false;  // "1:*"
   std::int64_t seq = 0;
-  std::uint32_t length = 0;  // of the text
+  std::optional<Range> seq_range;  // "100..200", without text
+  std::uint32_t length = 0;        // of the text
   std::optional<Range> ack;
   std::optional<Range> window;
   std::optional<Range> urgent;

@@ -35,6 +35,10 @@ void parse_numbers(Line& line, Use use, SegmentSpec& out) {
     out.is_fresh = word == "new";
     return;
   }
+  if (use == Use::expect && word.find("..") != std::string::npos) {
+    out.seq_range = line.get(parse_range(word));
+    return;
+  }
   const std::size_t colon = word.find(':');
   out.seq = line.get(parse_number(std::string_view{word}.substr(0, colon)));
   if (colon == std::string::npos) return;

@@ -10,15 +10,17 @@ namespace {
 
 constexpr Duration kAtOnce = std::chrono::milliseconds(1);
 
-// The value of an enum whose names are those of to_string().
+// The value of an enum whose names are those of to_string(), as single words.
 template <class Enum>
 Enum parse_named(Line& line, std::uint8_t count, std::string_view what) {
   const std::string word = line.words().take();
   std::string known;
   for (std::uint8_t i = 0; i < count; ++i) {
     const auto value = static_cast<Enum>(i);
-    if (to_string(value) == word) return value;
-    known += fmt::format("{}{}", i == 0 ? "" : ", ", to_string(value));
+    std::string name(to_string(value));
+    std::ranges::replace(name, ' ', '_');
+    if (name == word) return value;
+    known += (i == 0 ? "" : ", ") + name;
   }
   line.refuse(word, fmt::format("{} ({})", what, known));
   return Enum{};

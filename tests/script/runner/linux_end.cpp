@@ -38,6 +38,9 @@ constexpr std::array<std::string_view, 10> kOursOnly = {"msl",
                                                         "max_half_open",
                                                         "max_time_wait"};
 
+// What poll() says of events.
+constexpr short kTellTale = POLLHUP | POLLERR | POLLRDHUP | POLLPRI;
+
 bool set_option(int descriptor, int level, int name, int value) {
   return setsockopt(descriptor, level, name, &value, sizeof value) == 0;
 }
@@ -392,7 +395,8 @@ Complaint LinuxEnd::await(const Event& event, const FlowPorts& ports, Duration u
   switch (event.name) {
     case EventName::none: {
       if (socket->descriptor < 0) return std::nullopt;
-      const bool is_told = poll_for(*socket, POLLHUP | POLLERR | POLLRDHUP | POLLPRI, now());
+      const auto news = static_cast<short>(kTellTale & ~socket->told);
+      const bool is_told = poll_for(*socket, news, now());
       return is_told ? Complaint("there was an event") : std::nullopt;
     }
     case EventName::open:
@@ -400,13 +404,16 @@ Complaint LinuxEnd::await(const Event& event, const FlowPorts& ports, Duration u
     case EventName::data:
       return await_data(*socket, event.bytes, until);
     case EventName::urgent:
+      socket->told |= POLLPRI;
       return poll_for(*socket, POLLPRI, until) ? std::nullopt : Complaint("nothing is urgent");
     case EventName::writable:
       return poll_for(*socket, POLLOUT, until) ? std::nullopt : Complaint("it is not writable");
     case EventName::peer_finished:
+      socket->told |= POLLRDHUP;
       return poll_for(*socket, POLLRDHUP, until) ? std::nullopt
                                                  : Complaint("the peer has not finished");
     case EventName::closed:
+      socket->told = kTellTale;
       return await_closed(*socket, event.reason, until);
   }
   return std::nullopt;

@@ -34,6 +34,7 @@ class LinuxEnd final : public End {
     int descriptor = -1;
     std::uint64_t sent = 0;
     FrameBytes data;
+    short told = 0;  // what poll() says again and again, and the script knows
   };
 
   LinuxEnd(const Script& script, int tun) : script_(script), tun_(tun) {}

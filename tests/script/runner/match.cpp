@@ -18,7 +18,9 @@ bool same_flags(std::uint8_t wanted, std::uint8_t seen) {
 
 Complaint match_numbers(const SegmentSpec& wanted, const Seen& seen, const Flow& flow) {
   const base::Segment& segment = seen.segment;
-  if (!wanted.is_any_seq && !wanted.is_fresh && flow.from_local(segment.seq) != wanted.seq) {
+  const bool is_open = wanted.is_any_seq || wanted.is_fresh;
+  const Range numbers = wanted.seq_range.value_or(Range{.low = wanted.seq, .high = wanted.seq});
+  if (!is_open && !numbers.contains(flow.from_local(segment.seq))) {
     return "the sequence number differs";
   }
   const bool any_length = wanted.is_any_seq || wanted.is_any_length;
