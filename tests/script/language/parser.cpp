@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
@@ -117,11 +118,15 @@ class Parser {
   }
   // A difference that is not explained is a mistake, and so is an explanation of none.
   void check_linux() {
-    if (script_.linux_differs || script_.linux_skip) return;
-    for (const Statement& statement : script_.statements) {
-      if (statement.side == Side::both) continue;
-      fail(statement.file, statement.line,
+    const auto sided = std::ranges::find_if(
+        script_.statements, [](const Statement& s) { return s.side != Side::both; });
+    const bool is_sided = sided != script_.statements.end();
+    if (is_sided && !script_.linux_differs) {
+      fail(sided->file, sided->line,
            "what only one of them does needs an explanation: linux differs \"why\"");
+    }
+    if (!is_sided && script_.linux_differs) {
+      fail(script_.file, 1, "linux differs, but no line is for one of them: handfast: or linux:");
     }
   }
 

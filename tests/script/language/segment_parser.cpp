@@ -27,15 +27,17 @@ std::uint8_t parse_flags(Line& line) {
   return flags;
 }
 
-// "7", "1:101", and of what is expected also "*", "1:*" and "new".
+// "7", "1:101", and of what is expected also "*", "1:*", "new", "new:*", "5..9" and ">=5".
 void parse_numbers(Line& line, Use use, SegmentSpec& out) {
   const std::string word = line.words().take();
-  if (use == Use::expect && (word == "*" || word == "new")) {
+  if (use == Use::expect && (word == "*" || word == "new" || word == "new:*")) {
     out.is_any_seq = word == "*";
-    out.is_fresh = word == "new";
+    out.is_fresh = !out.is_any_seq;
+    out.is_any_length = word == "new:*";
     return;
   }
-  if (use == Use::expect && word.find("..") != std::string::npos) {
+  const bool is_range = word.find("..") != std::string::npos || word.starts_with(">=");
+  if (use == Use::expect && is_range) {
     out.seq_range = line.get(parse_range(word));
     return;
   }

@@ -44,12 +44,14 @@ void parse_connect(Line& line, Call& call) {
     const std::string word = line.words().take();
     if (word == "fast_open") {
       call.fast_open = true;
+    } else if (word == "send") {
+      call.bytes = line.number_up_to<std::uint32_t>(65'535);
     } else if (word == "to") {
       call.to = line.address();
     } else if (word == "from") {
       call.from = line.address();
     } else {
-      line.refuse(word, "to ADDRESS, from ADDRESS, fast_open or ->");
+      line.refuse(word, "to ADDRESS, from ADDRESS, fast_open, send BYTES or ->");
     }
   }
 }

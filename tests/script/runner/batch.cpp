@@ -1,10 +1,13 @@
 #include "tests/script/runner/batch.hpp"
 
 #include <fmt/format.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <map>
 
@@ -56,6 +59,7 @@ pid_t start_child(const fs::path& file, bool trace, Child& child) {
   std::fflush(stdout);
   const pid_t pid = fork();
   if (pid == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     alarm(kSecondsMax);
     const Outcome outcome = play_on_linux(file, trace);
     std::string text(1, static_cast<char>(outcome.verdict));

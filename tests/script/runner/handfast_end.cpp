@@ -204,6 +204,8 @@ std::expected<void, Error> HandfastEnd::connect(const Call& call, Socket& socket
                                 .fast_open = call.fast_open});
   if (!connection) return std::unexpected(connection.error());
   socket.connection = *connection;
+  // At once: it may leave with the SYN (RFC 7413).
+  if (call.bytes != 0 && !send(call, socket)) return std::unexpected(Error::wrong_state);
   return {};
 }
 

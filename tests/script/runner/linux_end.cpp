@@ -18,6 +18,7 @@
 #include "tests/script/language/settings.hpp"
 #include "tests/script/runner/network.hpp"
 #include "wire/ethernet.hpp"
+#include "wire/ip.hpp"
 
 namespace handfast::script {
 namespace {
@@ -52,27 +53,42 @@ int ms_of(Duration duration) {
   return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(duration).count());
 }
 
-struct SocketAddress {
-  sockaddr_storage storage{};
-  socklen_t length = 0;
-
-  sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
-};
-
-SocketAddress socket_address(const Address& address, std::uint16_t port) {
-  SocketAddress out;
-  if (address.is_v4()) {
-    sockaddr_in v4{.sin_family = AF_INET, .sin_port = htons(port)};
-    v4.sin_addr.s_addr = htonl(address.v4_value());
-    std::memcpy(&out.storage, &v4, sizeof v4);
-    out.length = sizeof v4;
-  } else {
-    sockaddr_in6 v6{.sin6_family = AF_INET6, .sin6_port = htons(port)};
-    std::memcpy(&v6.sin6_addr, address.bytes().data(), address.bytes().size());
-    std::memcpy(&out.storage, &v6, sizeof v6);
-    out.length = sizeof v6;
+std::optional<std::string_view> algorithm_of(const StackConfig& config) {
+  switch (config.congestion_control) {
+    case CongestionControl::new_reno:
+      return "reno";
+    case CongestionControl::cubic:
+      return "cubic";
+    default:
+      return std::nullopt;
   }
-  return out;
+}
+
+// The setting `name` as a socket has it; the others are the namespace's.
+void apply(std::string_view name, const StackConfig& config, int descriptor) {
+  const auto bytes = [](std::uint32_t value) { return static_cast<int>(value); };
+  if (name == "user_timeout") {
+    set_option(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, ms_of(config.user_timeout));
+  } else if (name == "receive_buffer") {
+    set_option(descriptor, SOL_SOCKET, SO_RCVBUF, bytes(config.receive_buffer));
+  } else if (name == "send_buffer") {
+    set_option(descriptor, SOL_SOCKET, SO_SNDBUF, bytes(config.send_buffer));
+  } else if (name == "hop_limit") {
+    set_option(descriptor, IPPROTO_IP, IP_TTL, config.interface.hop_limit);
+    set_option(descriptor, IPPROTO_IPV6, IPV6_UNICAST_HOPS, config.interface.hop_limit);
+  } else if (name == "dscp") {
+    set_option(descriptor, IPPROTO_IP, IP_TOS, config.interface.dscp << 2);
+    set_option(descriptor, IPPROTO_IPV6, IPV6_TCLASS, config.interface.dscp << 2);
+  } else if (name == "delayed_ack" && config.delayed_ack.count() != 0) {
+    set_option(descriptor, IPPROTO_TCP, TCP_QUICKACK, 0);
+  } else if (name == "keep_alive") {
+    set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_option(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, seconds_of(config.keep_alive));
+  } else if (name == "keep_alive_interval") {
+    set_option(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, seconds_of(config.keep_alive_interval));
+  } else if (name == "keep_alive_probes") {
+    set_option(descriptor, IPPROTO_TCP, TCP_KEEPCNT, config.keep_alive_probes);
+  }
 }
 
 std::uint16_t port_of(const sockaddr_storage& address) {
@@ -134,7 +150,8 @@ State state_of(int number) {
 
 std::expected<std::unique_ptr<LinuxEnd>, std::string> LinuxEnd::start(const Script& script) {
   for (const std::string& setting : script.settings) {
-    if (std::ranges::find(kOursOnly, setting) != kOursOnly.end()) {
+    const bool has_algorithm = setting != "congestion" || algorithm_of(script.stack);
+    if (!has_algorithm || std::ranges::find(kOursOnly, setting) != kOursOnly.end()) {
       return std::unexpected(
           fmt::format("Linux has no setting like {}: the script needs linux skip", setting));
     }
@@ -171,8 +188,11 @@ std::optional<FrameAt> LinuxEnd::next_frame(Duration until) {
   while (true) {
     FrameBytes frame(wire::kEthernetHeaderSize + 65'536);
     const ssize_t size = read(tun_, frame.data() + wire::kEthernetHeaderSize, 65'536);
+    const bool is_v4 = std::to_integer<unsigned>(frame[wire::kEthernetHeaderSize]) >> 4 == 4;
+    // IPv6 has more to say on a new interface than TCP.
+    const std::byte protocol = frame[wire::kEthernetHeaderSize + (is_v4 ? 9U : 6U)];
+    if (size > 0 && protocol != std::byte{wire::kProtocolTcp}) continue;
     if (size > 0) {
-      const bool is_v4 = std::to_integer<unsigned>(frame[wire::kEthernetHeaderSize]) >> 4 == 4;
       const auto link = wire::make_link_header(kPeerMac, kLocalMac, std::nullopt,
                                                is_v4 ? wire::kEtherTypeIpv4 : wire::kEtherTypeIpv6);
       std::copy_n(link.bytes.begin(), wire::kEthernetHeaderSize, frame.begin());
@@ -193,35 +213,10 @@ int LinuxEnd::make_socket() {
   set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 1);
   set_option(descriptor, SOL_SOCKET, SO_OOBINLINE, 1);
   set_option(descriptor, IPPROTO_TCP, TCP_NODELAY, config.nagle ? 0 : 1);
-  const bool is_reno = config.congestion_control == CongestionControl::new_reno;
-  const std::string_view algorithm = is_reno ? "reno" : "cubic";
+  const std::string_view algorithm = algorithm_of(config).value_or("cubic");
   setsockopt(descriptor, IPPROTO_TCP, TCP_CONGESTION, algorithm.data(),
              static_cast<socklen_t>(algorithm.size()));
-  if (config.keep_alive.count() != 0) {
-    set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1);
-    set_option(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, seconds_of(config.keep_alive));
-    set_option(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, seconds_of(config.keep_alive_interval));
-    set_option(descriptor, IPPROTO_TCP, TCP_KEEPCNT, config.keep_alive_probes);
-  }
-  for (const std::string& name : script_.settings) {
-    const auto bytes = [](std::uint32_t value) { return static_cast<int>(value); };
-    const int dscp = config.interface.dscp << 2;
-    if (name == "user_timeout") {
-      set_option(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, ms_of(config.user_timeout));
-    } else if (name == "receive_buffer") {
-      set_option(descriptor, SOL_SOCKET, SO_RCVBUF, bytes(config.receive_buffer));
-    } else if (name == "send_buffer") {
-      set_option(descriptor, SOL_SOCKET, SO_SNDBUF, bytes(config.send_buffer));
-    } else if (name == "hop_limit") {
-      set_option(descriptor, IPPROTO_IP, IP_TTL, config.interface.hop_limit);
-      set_option(descriptor, IPPROTO_IPV6, IPV6_UNICAST_HOPS, config.interface.hop_limit);
-    } else if (name == "dscp") {
-      set_option(descriptor, IPPROTO_IP, IP_TOS, dscp);
-      set_option(descriptor, IPPROTO_IPV6, IPV6_TCLASS, dscp);
-    } else if (name == "delayed_ack" && config.delayed_ack.count() != 0) {
-      set_option(descriptor, IPPROTO_TCP, TCP_QUICKACK, 0);
-    }
-  }
+  for (const std::string& setting : script_.settings) apply(setting, config, descriptor);
   return descriptor;
 }
 
@@ -266,7 +261,8 @@ int LinuxEnd::connect(const Call& call, Socket& socket) {
   SocketAddress there =
       socket_address(call.to.value_or(peer_address(script_.is_v6)), socket.ports.peer);
   const bool is_done = ::connect(socket.descriptor, there.get(), there.length) == 0;
-  return is_done || errno == EINPROGRESS ? 0 : errno;
+  if (!is_done && errno != EINPROGRESS) return errno;
+  return call.bytes == 0 ? 0 : send(call, socket);
 }
 
 int LinuxEnd::send(const Call& call, Socket& socket) {
@@ -274,7 +270,7 @@ int LinuxEnd::send(const Call& call, Socket& socket) {
   for (std::size_t i = 0; i < text.size(); ++i) text[i] = text_at(socket.sent + i + 1);
   const int flags = MSG_NOSIGNAL | (call.name == CallName::send_urgent ? MSG_OOB : 0);
   const ssize_t taken = ::send(socket.descriptor, text.data(), text.size(), flags);
-  if (taken < 0 && errno != EAGAIN) return errno;
+  if (taken < 0 && errno != EAGAIN && errno != EINPROGRESS) return errno;
   taken_ = taken < 0 ? 0 : static_cast<std::uint32_t>(taken);
   socket.sent += taken_;
   return 0;

@@ -108,17 +108,51 @@ std::expected<void, std::string> set_interface(const Script& script) {
   return addressed;
 }
 
+// The kernel brings an interface up behind the caller's back: asks until it would send from there.
+bool is_ready(const Script& script) {
+  constexpr int kTries = 200;
+  for (int i = 0; i < kTries; ++i) {
+    const int probe = socket(script.is_v6 ? AF_INET6 : AF_INET, SOCK_DGRAM, 0);
+    SocketAddress from = socket_address(local_address(script.is_v6), 0);
+    SocketAddress to = socket_address(peer_address(script.is_v6), 9);
+    const bool is_up =
+        bind(probe, from.get(), from.length) == 0 && connect(probe, to.get(), to.length) == 0;
+    close(probe);
+    if (is_up) return true;
+    usleep(5000);
+  }
+  return false;
+}
+
 }  // namespace
+
+SocketAddress socket_address(const Address& address, std::uint16_t port) {
+  SocketAddress out;
+  if (address.is_v4()) {
+    sockaddr_in v4{.sin_family = AF_INET, .sin_port = htons(port)};
+    v4.sin_addr.s_addr = htonl(address.v4_value());
+    std::memcpy(&out.storage, &v4, sizeof v4);
+    out.length = sizeof v4;
+  } else {
+    sockaddr_in6 v6{.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    std::memcpy(&v6.sin6_addr, address.bytes().data(), address.bytes().size());
+    std::memcpy(&out.storage, &v6, sizeof v6);
+    out.length = sizeof v6;
+  }
+  return out;
+}
 
 std::expected<int, std::string> enter_network(const Script& script) {
   if (unshare(CLONE_NEWNET) != 0) return failed("unshare");
+  // First: a new interface begins with what they say.
+  if (const auto set = set_controls(script); !set) return std::unexpected(set.error());
   const int tun = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (tun < 0) return failed("/dev/net/tun");
   ifreq request = request_for(kInterface);
   request.ifr_flags = IFF_TUN | IFF_NO_PI;
   if (ioctl(tun, TUNSETIFF, &request) != 0) return failed("TUNSETIFF");
-  if (const auto set = set_controls(script); !set) return std::unexpected(set.error());
   if (const auto set = set_interface(script); !set) return std::unexpected(set.error());
+  if (!is_ready(script)) return std::unexpected("the interface did not come up");
   return tun;
 }
 

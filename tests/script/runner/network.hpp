@@ -2,12 +2,22 @@
 // reads and writes. Needs root. The namespace goes when the process does.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <expected>
 #include <string>
 
 #include "tests/script/language/script.hpp"
 
 namespace handfast::script {
+
+struct SocketAddress {
+  sockaddr_storage storage{};
+  socklen_t length = 0;
+
+  sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
+};
+SocketAddress socket_address(const Address& address, std::uint16_t port);
 
 // Moves the calling process into a new namespace, makes the interface with the script's address
 // and MTU, and sets what the script asks of the kernel. Returns the TUN's descriptor, which does

@@ -17,7 +17,7 @@ constexpr std::uint16_t kFirstClientPort = 40'000;
 constexpr Duration kPatience = std::chrono::seconds(4);
 // ... and how long it is listened to for something that must not come.
 constexpr Duration kSilenceMax = std::chrono::milliseconds(300);
-constexpr Duration kSilenceMin = std::chrono::milliseconds(20);
+constexpr Duration kSilenceMin = std::chrono::milliseconds(2);
 
 double ms(Duration duration) {
   return std::chrono::duration<double, std::milli>(duration).count();
