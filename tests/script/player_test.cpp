@@ -51,6 +51,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"call listen\ninject S 0\nexpect none for 1ms", "0.000 ms later: SA 0 ack 1"},
         Wrong{"call listen\nexpect SA 0 ack 1 in 0s..1s", "no segment within 1000 ms"},
         Wrong{"call connect\nexpect S 0\nexpect S 0 in 2s..3s", "it came too early"},
+        Wrong{"call connect", "has not been expected: S 0 win"},
         Wrong{"call connect\nwait 1ms\nwait 2s", "has not been expected: S 0 win"},
         Wrong{"call listen\ncall listen", "it failed: address in use"},
         Wrong{"call listen -> address_in_use", "it succeeded"},

@@ -40,7 +40,13 @@ Complaint Player::play() {
                          *complaint);
     }
   }
-  if (!end_.is_exact()) return std::nullopt;
+  return end_.is_exact() ? check_nothing_left() : std::nullopt;
+}
+
+Complaint Player::check_nothing_left() {
+  while (auto frame = end_.next_frame(end_.now())) {
+    if (auto complaint = receive(*std::move(frame))) return complaint;
+  }
   for (const auto& [name, flow] : flows_) {
     if (flow.seen.empty()) continue;
     return fmt::format("{}: at its end, a segment of connection {} has not been expected: {}",

@@ -39,6 +39,7 @@ class Player {
   // The first segment of the flow that no statement has had yet.
   Seen* await_segment(Duration until);
   Complaint receive(FrameAt frame);
+  Complaint check_nothing_left();
   Complaint check_time(const Within& within, Duration at);
   Complaint check_data(const Event& event);
   Flow& flow() { return *flow_; }
