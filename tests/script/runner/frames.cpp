@@ -65,12 +65,13 @@ Octets make_tcp(const SegmentSpec& spec, const Flow& flow) {
   Octets options;
   for (const Option& option : spec.options) put_option(option, flow, options);
   options.resize((options.size() + 3) / 4 * 4);
-  const auto words = static_cast<std::uint32_t>(5 + options.size() / 4);
+  const auto header_words = static_cast<std::uint8_t>(5 + options.size() / 4);
+  const std::uint32_t words = spec.data_offset.value_or(header_words);
   Octets tcp;
   put_be32(tcp, std::uint32_t{spec.port.value_or(flow.ports.peer)} << 16 | flow.ports.local);
   put_be32(tcp, flow.to_peer(spec.seq).raw());
   put_be32(tcp, spec.ack ? flow.to_local(spec.ack->low).raw() : 0);
-  put_be32(tcp, spec.data_offset.value_or(words) << 28 | std::uint32_t{spec.flags} << 16 |
+  put_be32(tcp, words << 28 | std::uint32_t{spec.flags} << 16 |
                     static_cast<std::uint16_t>(spec.window ? spec.window->low : kPeerWindow));
   put_be32(tcp, static_cast<std::uint16_t>(spec.urgent ? spec.urgent->low : 0));
   tcp.insert(tcp.end(), options.begin(), options.end());
