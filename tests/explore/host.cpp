@@ -14,10 +14,9 @@ using base::Segment;
 using base::Seq;
 
 Seq Rules::iss_of(std::size_t end, unsigned opening) const {
-  constexpr std::uint32_t kBeyond = 1000;
-  const bool overlaps = scenario->second_iss == SecondIss::overlapping;
-  if (end == 0) return Seq{100 + (overlaps ? 0 : kBeyond * (opening - 1))};
-  return Seq{300 + 10 * (opening - 1)};
+  constexpr std::array<std::uint32_t, 3> kSteps{0, 1, 1000};  // by SecondIss
+  const std::uint32_t step = kSteps[static_cast<std::size_t>(scenario->second_iss)];
+  return end == 0 ? Seq{100 + step * (opening - 1)} : Seq{300 + 10 * (opening - 1)};
 }
 
 std::uint8_t byte_of(std::size_t end, unsigned opening, unsigned index) {
@@ -112,6 +111,12 @@ void Host::arrive(const Flight& flight) {
       break;
   }
   packets_->free(packet);
+}
+
+void Host::arrive_in_burst(const Flight& flight) {
+  burst_goes_on_ = true;
+  arrive(flight);
+  burst_goes_on_ = false;
 }
 
 void Host::at_listener(const Segment& segment) {
@@ -232,7 +237,8 @@ void Host::tell(const tcp::Arrival& arrival, State before) {
     return enter_time_wait();
   }
   if (arrival.closed) return end(arrival.reason, before);
-  output();
+  if (!burst_goes_on_ || !tcp::has_output(tcb_)) return output();
+  books_.owes_output = 1;
 }
 
 void Host::announce() {
@@ -287,10 +293,11 @@ void Host::release_connection() {
 void Host::drop_record() {
   books_.kind = RecordKind::none;
   books_.iss = books_.irs = Seq{};
-  books_.opening = books_.is_told_of_fin = 0;
+  books_.opening = books_.is_told_of_fin = books_.owes_output = 0;
 }
 
 void Host::output() {
+  books_.owes_output = 0;
   tcp::Outgoing next;
   while (tcp::has_output(tcb_) && tcp::next_segment(tcb_, *context_, next)) emit(next.segment);
   tcp::finish_output(tcb_, *context_);

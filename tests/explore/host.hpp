@@ -54,8 +54,10 @@ struct Books {
   std::uint8_t closed = 0;
   std::uint8_t is_told_of_fin = 0;
   Fault fault = Fault::none;
-  std::array<std::uint8_t, 4> sent{};  // by opening
-  std::array<std::uint8_t, 4> received{};
+  std::uint8_t owes_output = 0;  // the burst goes on: what is to be sent waits
+  std::uint8_t zero = 0;
+  std::array<std::uint8_t, 3> sent{};  // by opening
+  std::array<std::uint8_t, 3> received{};
 };
 static_assert(std::has_unique_object_representations_v<Books>);
 
@@ -72,11 +74,16 @@ class Host {
   void begin(Instant now, ShortList<Flight, 32>& out, const Host& peer);
 
   void arrive(const Flight& flight);
+  // The same while more of its burst is to come: a connection sends nothing yet.
+  void arrive_in_burst(const Flight& flight);
+  bool owes_output() const { return books_.owes_output != 0; }
   void open();
   bool may_call() const;
   Call next_call() const { return script()[books_.call]; }
   void call();
   void timer();
+  // The burst has ended: what is to be sent is sent.
+  void output();
   base::Tick deadline() const;
 
   const Books& books() const { return books_; }
@@ -112,7 +119,6 @@ class Host {
   void announce();
   void enter_time_wait();
   void end(CloseReason reason, State before);
-  void output();
   void release_connection();
   void drop_record();
   void fresh_connection();
@@ -128,6 +134,7 @@ class Host {
   ShortList<Flight, 32>* out_ = nullptr;
   const Host* peer_ = nullptr;
   ShortList<char, 32> taken_;
+  bool burst_goes_on_ = false;
 
   Books books_;
   tcp::HalfOpen half_{};

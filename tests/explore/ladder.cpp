@@ -44,11 +44,18 @@ std::string_view fate_of(Move move) {
       return " copied";
     case Move::hold_back:
       return " held back";
+    case Move::join:
+      return " and more";
     case Move::deliver_late:
       return " late";
     default:
       return "";
   }
+}
+
+bool is_arrival(Move move) {
+  return move == Move::deliver || move == Move::duplicate || move == Move::join ||
+         move == Move::deliver_late || move == Move::duplicate_late;
 }
 
 std::string_view name_of(Call call) {
@@ -83,7 +90,13 @@ class Drawing {
     world_.act(action);
     put_time();
     put_row(fmt::format("{:<{}}", middle, kSegmentWidth + 8));
-    if (action.move != Move::call && action.move != Move::lose) put_taken(1 - action.end);
+    if (is_arrival(action.move)) put_taken(1 - action.end);
+  }
+
+  bool has_next() const {
+    Actions actions;
+    world_.list_actions(actions);
+    return !actions.is_empty();
   }
 
   std::string finish() {
@@ -104,6 +117,8 @@ class Drawing {
         return fmt::format("{}: {}", who, name_of(world_.host(action.end).next_call()));
       case Move::timer:
         return fmt::format("{}: {}", who, timer_of(action.end));
+      case Move::end_burst:
+        return fmt::format("{}: the burst ends", who);
       case Move::expire:
         return "what is still on its way is too old and gone";
       default:
@@ -113,7 +128,7 @@ class Drawing {
     const auto& queue = world_.network().queue[action.end];
     const auto& strays = world_.network().strays[action.end];
     const Flight& flight = is_stray ? strays[action.index] : queue[0];
-    const bool arrives = action.move != Move::lose && action.move != Move::hold_back;
+    const bool arrives = is_arrival(action.move);
     const std::string segment =
         fmt::format("{:<{}}", to_text(flight) + std::string(fate_of(action.move)), kSegmentWidth);
     const std::string_view far = arrives ? (action.end == 0 ? "-->" : "<--") : "   ";
@@ -167,6 +182,12 @@ class Drawing {
 std::string ladder(const Setting& setting, const Way& way) {
   Drawing drawing(setting);
   for (const std::uint8_t index : way) drawing.step(index);
+  return drawing.finish();
+}
+
+std::string straight_ladder(const Setting& setting) {
+  Drawing drawing(setting);
+  while (drawing.has_next()) drawing.step(0);
   return drawing.finish();
 }
 

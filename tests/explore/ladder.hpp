@@ -11,5 +11,7 @@ namespace handfast::explore {
 
 // Ends with what is wrong there, if anything is.
 std::string ladder(const Setting& setting, const Way& way);
+// The way on which each segment arrives at once and the applications wait for quiet.
+std::string straight_ladder(const Setting& setting);
 
 }  // namespace handfast::explore

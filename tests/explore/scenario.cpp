@@ -13,7 +13,9 @@ constexpr auto kCloseAfterPeer = std::to_array({Call::close_after_peer});
 constexpr auto kSendSendClose = std::to_array({Call::send, Call::send, Call::close});
 constexpr auto kSendClose = std::to_array({Call::send, Call::close});
 constexpr auto kOpenSendClose = std::to_array({Call::open, Call::send, Call::close});
-constexpr auto kTwice =
+constexpr auto kTwice = std::to_array(
+    {Call::open, Call::send, Call::send, Call::close, Call::open, Call::send, Call::close});
+constexpr auto kTwiceShort =
     std::to_array({Call::open, Call::send, Call::close, Call::open, Call::send, Call::close});
 constexpr auto kTwiceAfterPeer = std::to_array({Call::open, Call::send, Call::close_after_peer,
                                                 Call::open, Call::send, Call::close_after_peer});
@@ -51,8 +53,12 @@ constexpr std::array kScenarios = {
              .about = "A opens, both send and close when they like",
              .calls = {kOpenSendClose, kSendClose}},
     Scenario{.name = "again",
-             .about = "A opens, sends and closes, and then again with the numbers of before",
+             .about = "A opens, sends and closes, and then again with numbers that overlap",
              .calls = {kTwice, kCloseAfterPeer}},
+    Scenario{.name = "same-numbers",
+             .about = "A opens, sends and closes, and then again with the very number of before",
+             .second_iss = SecondIss::same,
+             .calls = {kTwiceShort, kCloseAfterPeer}},
     Scenario{.name = "reopen",
              .about = "B closes first and is in TIME-WAIT; A opens again with higher numbers",
              .second_iss = SecondIss::beyond,
@@ -76,6 +82,11 @@ constexpr std::array kExpectations = {
                 .without = Without::time_wait,
                 .fault = Fault::left_in_last_ack,
                 .budget = {.losses = 1}},
+    // TIME-WAIT alone does not prevent it; a clock that never gives a number twice does.
+    Expectation{.scenario = "same-numbers",
+                .without = Without::nothing,
+                .fault = Fault::ended_badly,
+                .budget = {.duplicates = 1, .reorderings = 1}},
 };
 
 }  // namespace
@@ -91,6 +102,16 @@ const Scenario* find_scenario(std::string_view name) {
 
 std::span<const Expectation> expectations() {
   return kExpectations;
+}
+
+const Expectation* expectation_of(const Scenario& scenario, Without without, const Budget& budget) {
+  for (const Expectation& e : kExpectations) {
+    const bool is_enough = budget.losses >= e.budget.losses &&
+                           budget.duplicates >= e.budget.duplicates &&
+                           budget.reorderings >= e.budget.reorderings;
+    if (e.scenario == scenario.name && e.without == without && is_enough) return &e;
+  }
+  return nullptr;
 }
 
 FaultSet faults_looked_for(Without without) {

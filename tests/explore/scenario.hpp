@@ -30,8 +30,9 @@ enum class Begin : std::uint8_t {
 
 // Of A's second connection.
 enum class SecondIss : std::uint8_t {
-  overlapping,  // the numbers that the first one used come again: the worst case
-  beyond,       // higher than any of them, as a clock chooses them
+  same,         // the very number of the first
+  overlapping,  // the one behind it: what the first sent lies in the second's window
+  beyond,       // higher than any that the first used, as a clock chooses it
 };
 
 struct Scenario {
@@ -52,6 +53,7 @@ struct Budget {
   std::uint8_t losses = 0;
   std::uint8_t duplicates = 0;
   std::uint8_t reorderings = 0;
+  std::uint8_t bursts = 0;  // segments that arrive in one burst with what comes behind them
   bool operator==(const Budget&) const = default;
 };
 
@@ -101,13 +103,15 @@ FaultSet faults_looked_for(Without without);
 // One sentence, for the foot of a diagram.
 std::string_view meaning_of(Fault fault);
 
-// Which faults are looked for: all, or with something taken away those that must then be found.
+// What is known to be found, and must be, with a budget that is enough for it.
 struct Expectation {
   std::string_view scenario;
   Without without;
   Fault fault;
-  Budget budget;  // enough to find it
+  Budget budget;
 };
 std::span<const Expectation> expectations();
+// Null: nothing may be found.
+const Expectation* expectation_of(const Scenario& scenario, Without without, const Budget& budget);
 
 }  // namespace handfast::explore

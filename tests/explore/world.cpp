@@ -85,7 +85,7 @@ void World::store(Image& image) const {
                                         static_cast<std::uint8_t>(network_.queue[1].size()),
                                         static_cast<std::uint8_t>(network_.strays[0].size()),
                                         static_cast<std::uint8_t>(network_.strays[1].size())});
-  image.put(tick_);
+  image.put(std::array<std::uint32_t, 2>{tick_, left_.bursts});
   for (const auto& list : network_.queue) {
     for (const Flight& flight : list) image.put(flight);
   }
@@ -101,7 +101,9 @@ void World::load(const Image& image) {
   const auto head = from.take<std::array<std::uint8_t, 8>>();
   left_ = {.losses = head[0], .duplicates = head[1], .reorderings = head[2]};
   arrivals_ = head[3];
-  tick_ = from.take<base::Tick>();
+  const auto [tick, bursts] = from.take<std::array<std::uint32_t, 2>>();
+  tick_ = tick;
+  left_.bursts = static_cast<std::uint8_t>(bursts);
   network_.clear();
   for (std::size_t end = 0; end < kEnds; ++end) {
     for (int n = head[4 + end]; n > 0; --n) network_.queue[end].push(from.take<Flight>());
@@ -132,8 +134,10 @@ void World::list_actions(Actions& out) const {
   }
   for (std::uint8_t end = 0; end < kEnds; ++end) {
     if (host(end).may_call()) out.push({Move::call, end, 0});
+    if (host(end).owes_output()) out.push({Move::end_burst, end, 0});
   }
-  if (!network_.has_queued()) list_time(out);
+  const bool is_quiet = !network_.has_queued() && !a_.owes_output() && !b_.owes_output();
+  if (is_quiet) list_time(out);
 }
 
 void World::list_faults_of_network(std::size_t sender, Actions& out) const {
@@ -141,6 +145,8 @@ void World::list_faults_of_network(std::size_t sender, Actions& out) const {
   if (left_.losses > 0) out.push({Move::lose, end, 0});
   if (left_.duplicates > 0) out.push({Move::duplicate, end, 0});
   if (left_.reorderings > 0) out.push({Move::hold_back, end, 0});
+  const bool may_join = host(1 - sender).books().kind == RecordKind::connection;
+  if (left_.bursts > 0 && may_join) out.push({Move::join, end, 0});
 }
 
 base::Tick World::next_expiry() const {
@@ -188,6 +194,11 @@ void World::act(const Action& action) {
     case Move::hold_back:
       --left_.reorderings;
       return make_stray(action.end, queue.take(0));
+    case Move::join:
+      --left_.bursts;
+      return begin_turn(1 - action.end).arrive_in_burst(queue.take(0));
+    case Move::end_burst:
+      return begin_turn(action.end).output();
     case Move::deliver_late:
       return deliver(action.end, strays.take(action.index));
     case Move::duplicate_late:

@@ -1,9 +1,9 @@
 // World: two hosts, the network between them, what the network may still do wrong, and the time.
 // It says what can happen next and does one of these things; it chooses nothing itself.
 //
-// Time passes only when nothing stands in a queue of the network, and then to the earliest of: an
-// end's timer, the end of a stray's life. So a segment is late only as a stray, and that costs a
-// reordering: a stray can be overtaken by timers as well as by segments.
+// Time passes only when nothing stands in a queue of the network and no burst goes on, and then to
+// the earliest of: an end's timer, the end of a stray's life. So a segment is late only as a stray,
+// and that costs a reordering: a stray can be overtaken by timers as well as by segments.
 #pragma once
 
 #include <optional>
@@ -19,6 +19,8 @@ enum class Move : std::uint8_t {
   lose,            // it never does
   duplicate,       // it arrives, and a copy becomes a stray
   hold_back,       // it becomes a stray
+  join,            // it arrives, and the burst that it is in goes on
+  end_burst,       // an end sends what it owes for a burst
   deliver_late,    // a stray arrives
   duplicate_late,  // it arrives, and a copy stays
   call,            // the application's next call
@@ -67,7 +69,6 @@ class World {
   Host& begin_turn(std::size_t end);
   void deliver(std::size_t sender, const Flight& flight);
   void make_stray(std::size_t sender, Flight flight);
-  void settle_strays(std::size_t sender);
   void expire();
   base::Tick next_expiry() const;
   void list_faults_of_network(std::size_t sender, Actions& out) const;
@@ -82,7 +83,7 @@ class World {
   Host a_;
   Host b_;
   Network network_;
-  Budget left_;
+  Budget left_{};
   std::uint8_t arrivals_ = 0;  // since time last passed
   base::Tick tick_ = 0;
 };
