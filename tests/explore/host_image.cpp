@@ -220,12 +220,8 @@ void HostImage::store(const Host& host, Image& image) {
   switch (host.books_.kind) {
     case RecordKind::connection:
       return store_tcb(host.tcb_, image);
-    case RecordKind::half_open: {
-      alignas(tcp::HalfOpen) std::array<std::byte, sizeof(tcp::HalfOpen)> bytes;
-      std::memcpy(bytes.data(), static_cast<const void*>(&host.half_), bytes.size());
-      std::memset(bytes.data(), 0, sizeof(base::FlowKey));  // the first member
-      return image.put(bytes);
-    }
+    case RecordKind::half_open:
+      return image.put_bytes(&host.half_, sizeof host.half_);
     case RecordKind::time_wait:
       image.put(host.time_wait_.snd_nxt);
       image.put(host.time_wait_.rcv_nxt);
@@ -248,7 +244,6 @@ void HostImage::load(Host& host, ImageReader& from) {
       return load_reassembly(host.tcb_, *host.context_, from);
     case RecordKind::half_open:
       from.take_bytes(static_cast<void*>(&host.half_), sizeof host.half_);
-      host.half_.key = host.key();
       return;
     case RecordKind::time_wait:
       host.time_wait_.snd_nxt = from.take<base::Seq>();

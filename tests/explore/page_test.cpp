@@ -71,26 +71,27 @@ TEST(Page, ItsFiguresAreTheExplorers) {
   constexpr std::uint64_t kStatesMax = 200'000;
   std::size_t counted = 0;
   for (const std::string& line : lines_of_page()) {
-    // | scenario | losses | duplicates | reorderings | states | transitions | depth |
+    // | scenario | losses | duplicates | reorderings | bursts | states | transitions | depth |
     std::string cells = line;
     std::erase(cells, ',');
     std::ranges::replace(cells, '|', ' ');
     const auto words = words_of(cells);
-    if (!line.starts_with("| `") || words.size() != 7) continue;
+    if (!line.starts_with("| `") || words.size() != 8) continue;
     const std::string name = words[0].substr(1, words[0].size() - 2);
     const Scenario* const scenario = find_scenario(name);
     ASSERT_NE(scenario, nullptr) << line;
-    if (std::stoull(words[4]) > kStatesMax) continue;
+    if (std::stoull(words[5]) > kStatesMax) continue;
     const auto budget = [&words](std::size_t i) {
       return static_cast<std::uint8_t>(std::stoul(words[i]));
     };
-    const Setting setting{.scenario = scenario, .budget = {budget(1), budget(2), budget(3)}};
+    const Setting setting{.scenario = scenario,
+                          .budget = {budget(1), budget(2), budget(3), budget(4)}};
     const auto outcome = search(setting, {.threads = 1}, wanted_faults(setting));
     ASSERT_TRUE(outcome.has_value());
     EXPECT_TRUE(outcome->is_complete) << line;
-    EXPECT_EQ(std::to_string(outcome->states), words[4]) << line;
-    EXPECT_EQ(std::to_string(outcome->transitions), words[5]) << line;
-    EXPECT_EQ(std::to_string(outcome->depth), words[6]) << line;
+    EXPECT_EQ(std::to_string(outcome->states), words[5]) << line;
+    EXPECT_EQ(std::to_string(outcome->transitions), words[6]) << line;
+    EXPECT_EQ(std::to_string(outcome->depth), words[7]) << line;
     ++counted;
   }
   EXPECT_GE(counted, 4U);
