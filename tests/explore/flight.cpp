@@ -22,7 +22,9 @@ Flight flight_of(const Segment& segment) {
     flight.sacks[2 * i] = segment.options.sack[i].left.raw();
     flight.sacks[2 * i + 1] = segment.options.sack[i].right.raw();
   }
-  std::memcpy(flight.text.data(), segment.payload.data(), segment.payload.size());
+  for (std::size_t i = 0; i < segment.payload.size(); ++i) {
+    flight.text[i] = std::to_integer<std::uint8_t>(segment.payload[i]);
+  }
   return flight;
 }
 
