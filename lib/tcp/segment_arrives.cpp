@@ -245,8 +245,11 @@ void Arriving::take_acknowledgement() {
 
 void Arriving::take_window() {
   if (seg.ack.is_before(tcb.snd_una)) return;
-  const bool newer = tcb.snd_wl1.is_before(seg.seq) ||
-                     (tcb.snd_wl1 == seg.seq && tcb.snd_wl2.is_at_or_before(seg.ack));
+  // Deviation: the RFC looks at SEG.SEQ first. A segment that was overtaken and acknowledges more
+  // than the one before is the newer all the same; SND.UNA has moved with it, and with the window
+  // of before the right edge would too, beyond what the peer ever offered.
+  const bool newer = seg.ack.is_after(tcb.snd_wl2) || tcb.snd_wl1.is_before(seg.seq) ||
+                     (tcb.snd_wl1 == seg.seq && tcb.snd_wl2 == seg.ack);
   if (!newer) return;
   tcb.snd_wnd = window();
   tcb.max_snd_wnd = std::max(tcb.max_snd_wnd, tcb.snd_wnd);
