@@ -117,8 +117,14 @@ bool Arriving::check_sequence_number() {
       ++context.counters.duplicate_segments;
     }
     // The peer's own keep-alive is a sign of life as well (MUST-26).
-    if (seg.seq + 1 == tcb.rcv_nxt && tcb.in_flight() == 0) tcb.heard(context.tick);
-    tcb.ack_pending = true;
+    const bool is_probe = seg.seq + 1 == tcb.rcv_nxt;
+    if (is_probe && tcb.in_flight() == 0) tcb.heard(context.tick);
+    // Two ends that find each other's ACKs unacceptable would answer for ever: limited.
+    if (seg.len() == 0 && !is_probe) {
+      out.challenge = true;
+    } else {
+      tcb.ack_pending = true;
+    }
     return false;
   }
   trim_to_window();

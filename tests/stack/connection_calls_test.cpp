@@ -1,6 +1,7 @@
 // What a connection can be asked for beside sending and closing: options, keep-alive, a limited
 // close, urgent data, and what info() tells.
 
+#include "stack/inspector.hpp"
 #include "two_hosts.hpp"
 
 namespace handfast::stack {
@@ -337,6 +338,10 @@ TEST(ConnectionCalls, ASendThatTakesNothingLeavesADeadlineThatTheWheelKnows) {
   drivers::SimPool& pool = hosts.world.pool(hosts.client_host);
   std::vector<base::Packet> all(pool.capacity());
   all.resize(pool.allocate(all));
+  std::vector<Buffer> stock;  // what the worker had taken from the pool before
+  while (auto buffer = hosts.client_worker().allocate_buffer()) {
+    stock.push_back(std::move(*buffer));
+  }
   const auto sent = connection.send(bytes_of("text"));
   ASSERT_TRUE(sent);
   EXPECT_EQ(*sent, 0U);

@@ -42,5 +42,24 @@ TEST(Opening, ASegmentBehindTheSynDoesNotTakeTheSynAcksPlace) {
   EXPECT_EQ(flags_of(hosts.frames[before + 3]), kSyn | kAck);
 }
 
+// A SYN that anybody can forge opens a record at the server, towards a client in TIME-WAIT. Neither
+// finds the other's ACKs acceptable.
+TEST(Opening, AForgedSynStartsNoExchangeOfAcks) {
+  TwoHosts hosts;
+  const std::size_t before = hosts.frames.size();
+  hosts.client.at_open = [](Connection connection) { (void)connection.close(); };
+  hosts.connect();
+  ASSERT_TRUE(hosts.world.run_until([&] { return hosts.both_closed(); }, 10s));
+  ASSERT_EQ(hosts.client_worker().time_wait_count(), 1U);
+  const Frame syn = hosts.frames[before];
+  const auto glance = drivers::glance_at(syn);
+  ASSERT_TRUE(glance);
+  const std::size_t closed = hosts.frames.size();
+  hosts.replay(drivers::forge(syn, *glance, {.seq = glance->seq + 1'000'000'000, .flags = kSyn}));
+  hosts.world.run_for(900ms);
+  EXPECT_EQ(hosts.server_worker().half_open_count(), 1U);
+  EXPECT_LT(hosts.frames.size(), closed + 10);
+}
+
 }  // namespace
 }  // namespace handfast::stack
