@@ -53,7 +53,7 @@ std::expected<void, Error> Stack::send(std::uint32_t index, Buffer& buffer) {
   }
   buffer.stack_ = nullptr;  // the send queue's now
   buffer = Buffer{};
-  schedule_if_needed(index);
+  schedule_after_call(index);
   return {};
 }
 

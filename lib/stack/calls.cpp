@@ -226,7 +226,7 @@ std::expected<std::size_t, Error> Stack::send(std::uint32_t index,
   const auto accepted = tcp::send(tcb, bytes, context_);
   if (!accepted) return accepted;
   if (*accepted < bytes.size()) want_room(index);
-  schedule_if_needed(index);
+  schedule_after_call(index);
   return accepted;
 }
 
@@ -241,7 +241,7 @@ void Stack::close(std::uint32_t index) {
   const base::StageScope scope(stages_, Stage::protocol);
   // RFC 9293 section 3.10.4, SYN-SENT: delete the TCB.
   if (!tcp::close(connections_[index])) return abort(index, CloseReason::aborted);
-  schedule_if_needed(index);
+  schedule_after_call(index);
 }
 
 void Stack::close_within(std::uint32_t index, Duration patience) {
@@ -284,7 +284,7 @@ void Stack::set_user_timeout(std::uint32_t index, Duration timeout) {
 
 void Stack::set_nagle(std::uint32_t index, bool on) {
   connections_[index].nagle = on;
-  schedule_if_needed(index);
+  schedule_after_call(index);
 }
 
 std::expected<void, Error> Stack::set_keep_alive(std::uint32_t index, Duration idle) {
@@ -300,7 +300,7 @@ std::expected<void, Error> Stack::set_congestion_control(std::uint32_t index,
   if (!tcp::set_congestion_control(connections_[index], algorithm, context_)) {
     return std::unexpected(Error::wrong_state);
   }
-  schedule_if_needed(index);
+  schedule_after_call(index);
   return {};
 }
 

@@ -27,10 +27,17 @@ void Stack::schedule_if_needed(std::uint32_t index) {
   tcp::finish_output(tcb, context_);
 }
 
+// What is not scheduled may wait for a timer that has just been armed.
+void Stack::schedule_after_call(std::uint32_t index) {
+  schedule_if_needed(index);
+  if (!connections_[index].scheduled) update_timer(index);
+}
+
 void Stack::schedule_half_open(std::uint32_t index, tcp::HalfOpenAnswer answer) {
   tcp::HalfOpen& half = half_opens_[index];
   const bool stands = half.answer != tcp::HalfOpenAnswer::none;
-  half.answer = answer;
+  // A SYN-ACK that waits to leave acknowledges as well.
+  if (!stands || half.answer == tcp::HalfOpenAnswer::acknowledgement) half.answer = answer;
   if (!stands) pending_.push(RecordRef{RecordKind::half_open, index});
 }
 
@@ -104,7 +111,9 @@ bool Stack::output_connection(std::uint32_t index) {
     tcb.stalled = false;
     deliver_queued(index);
     if (tcb.fin_received && !tcb.aborted) tell_peer_finished(index);
-    if (tcp::window_growth(tcb, parameters_) > 0) tcb.ack_pending = true;
+    // In SYN-SENT there is nobody yet whom a window could be told.
+    const bool has_peer = tcb.state != State::syn_sent;
+    if (has_peer && tcp::window_growth(tcb, parameters_) > 0) tcb.ack_pending = true;
   }
   const bool ends = tcb.aborted || (tcb.detached && tcb.receive_queue.is_empty());
   if (!ends && !tcb.detached) {

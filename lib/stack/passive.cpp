@@ -122,7 +122,12 @@ void Stack::at_half_open(std::uint32_t index, Arrived& arrived) {
     case tcp::HalfOpenVerdict::ignore:
       break;
     case tcp::HalfOpenVerdict::acknowledge:
-      schedule_half_open(index, tcp::HalfOpenAnswer::acknowledgement);
+      // As in challenge(): the peer may find our ACK as unacceptable as we find its own.
+      if (challenge_acks_.take(context_.now)) {
+        schedule_half_open(index, tcp::HalfOpenAnswer::acknowledgement);
+      } else {
+        ++counters_.challenge_acks_limited;
+      }
       break;
     case tcp::HalfOpenVerdict::answer_again:
       ++counters_.syn_ack_retransmitted;

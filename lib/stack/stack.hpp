@@ -156,6 +156,8 @@ class Stack final : private net::FrameSink {
   NetworkError network_error_of(const tcp::Tcb& tcb) const;
 
  private:
+  friend class Inspector;
+
   // Frames looked at together: their table lines are fetched while others are parsed.
   static constexpr std::size_t kInputBurst = 32;
   // output() stops here, so that input gets its turn.
@@ -302,6 +304,7 @@ class Stack final : private net::FrameSink {
   // output.cpp: from records to frames.
   void schedule(std::uint32_t index);
   void schedule_if_needed(std::uint32_t index);
+  void schedule_after_call(std::uint32_t index);
   void schedule_half_open(std::uint32_t index, tcp::HalfOpenAnswer answer);
   void tell_starved();
   void update_timer(std::uint32_t index);

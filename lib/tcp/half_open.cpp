@@ -112,8 +112,10 @@ Segment ack_of(const HalfOpen& half, const Context& context) {
   segment.seq = half.iss + 1;
   segment.ack = half.rcv_nxt();
   segment.flags = base::kAck;
+  // Rounded up as in advertise_window(): what the SYN-ACK promised stays promised.
   const unsigned shift = half.window_scaling ? context.parameters.receive_shift : 0;
-  segment.window = static_cast<std::uint16_t>(initial_window(context) >> shift);
+  const unsigned unit = 1U << shift;
+  segment.window = static_cast<std::uint16_t>((initial_window(context) + unit - 1) >> shift);
   add_timestamps(segment, half.timestamps, half.ts_recent, context);
   return segment;
 }
@@ -123,7 +125,10 @@ std::optional<Tick> half_open_timed_out(HalfOpen& half, const Context& context) 
   std::uint64_t waited_us = 0;
   for (unsigned n = 0; n <= half.retransmits; ++n) waited_us += wait_us(n, p);
   if (base::ticks_in(std::chrono::microseconds(waited_us)) >= p.syn_timeout) return std::nullopt;
-  if (half.retransmits < kRetransmitsMax) ++half.retransmits;
+  // Where RTO's maximum is short against the timeout: once it counts no further, it has been often
+  // enough.
+  if (half.retransmits == kRetransmitsMax) return std::nullopt;
+  ++half.retransmits;
   return ticks_ahead(wait_us(half.retransmits, p), context);
 }
 

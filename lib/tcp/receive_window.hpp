@@ -49,11 +49,16 @@ inline std::uint32_t window_growth(const Tcb& tcb, const Parameters& p) {
 }
 
 // Moves rcv_adv if it is worth it and returns the header's window field. Rounds up to the scale's
-// unit, so that what was promised stays promised.
+// unit, so that what was promised stays promised; but down once that would promise more than the
+// buffer and a unit, or small segments that nobody reads would move the edge with each of them, for
+// ever. What the field then leaves out (RFC 7323 section 2.4) is accepted still.
 inline std::uint16_t advertise_window(Tcb& tcb, const Parameters& p) {
   tcb.rcv_adv += window_growth(tcb, p);
   const std::uint32_t unit = 1U << tcb.receive_shift;
-  const std::uint32_t field = std::min((tcb.rcv_wnd() + unit - 1) >> tcb.receive_shift, 65'535U);
+  std::uint32_t field = std::min((tcb.rcv_wnd() + unit - 1) >> tcb.receive_shift, 65'535U);
+  if (tcb.receive_held + (field << tcb.receive_shift) > receive_capacity(tcb, p) + unit) {
+    field = std::min(tcb.rcv_wnd() >> tcb.receive_shift, 65'535U);
+  }
   tcb.rcv_adv = base::later_of(tcb.rcv_adv, tcb.rcv_nxt + (field << tcb.receive_shift));
   return static_cast<std::uint16_t>(field);
 }

@@ -254,6 +254,10 @@ void note_sent(Tcb& tcb, SendNode* node, const Context& context) {
 }
 
 bool split(Tcb& tcb, SendNode* node, std::uint32_t length, Context& context) {
+  // What is cut off stays in the queue, as if it had been queued now. The oldest may have more:
+  // what it has cut off comes back with its acknowledgement.
+  const bool is_oldest = node == tcb.send_queue.front();
+  if (is_oldest ? !context.packets.can_answer() : context.packets.is_low()) return false;
   base::Packet packet;
   if (!context.packets.allocate(packet)) return false;
   SendNode* const rest = make_send_node(packet, node->seq + length);

@@ -125,8 +125,14 @@ bool Arriving::check_sequence_number() {
       ++context.counters.duplicate_segments;
     }
     // The peer's own keep-alive is a sign of life as well (MUST-26).
-    if (seg.seq + 1 == tcb.rcv_nxt && tcb.in_flight() == 0) tcb.heard(context.tick);
-    tcb.ack_pending = true;
+    const bool is_probe = seg.seq + 1 == tcb.rcv_nxt;
+    if (is_probe && tcb.in_flight() == 0) tcb.heard(context.tick);
+    // Two ends that find each other's ACKs unacceptable would answer for ever: limited.
+    if (seg.len() == 0 && !is_probe) {
+      out.challenge = true;
+    } else {
+      tcb.ack_pending = true;
+    }
     return false;
   }
   trim_to_window();
@@ -254,8 +260,11 @@ void Arriving::take_acknowledgement() {
 
 void Arriving::take_window() {
   if (seg.ack.is_before(tcb.snd_una)) return;
-  const bool newer = tcb.snd_wl1.is_before(seg.seq) ||
-                     (tcb.snd_wl1 == seg.seq && tcb.snd_wl2.is_at_or_before(seg.ack));
+  // Deviation: the RFC looks at SEG.SEQ first. A segment that was overtaken and acknowledges more
+  // than the one before is the newer all the same; SND.UNA has moved with it, and with the window
+  // of before the right edge would too, beyond what the peer ever offered.
+  const bool newer = seg.ack.is_after(tcb.snd_wl2) || tcb.snd_wl1.is_before(seg.seq) ||
+                     (tcb.snd_wl1 == seg.seq && tcb.snd_wl2 == seg.ack);
   if (!newer) return;
   tcb.snd_wnd = window();
   tcb.max_snd_wnd = std::max(tcb.max_snd_wnd, tcb.snd_wnd);

@@ -30,8 +30,9 @@ TimeWaitVerdict time_wait_segment_arrives(const TimeWait& record, const Segment&
   if (seg.has(base::kFin) && !seg.has(base::kSyn) && seg.seq + seg.len() == record.rcv_nxt) {
     return TimeWaitVerdict::acknowledge_and_restart;
   }
-  // An ACK that changes nothing is not answered, or two ends in TIME-WAIT would answer for ever.
-  if (seg.len() == 0 && seg.seq == record.rcv_nxt) return TimeWaitVerdict::ignore;
+  // Deviation: no ACK is answered, wherever it stands. Another TIME-WAIT, or what an old or a
+  // forged SYN has opened at the peer, would answer the answer, and so for ever.
+  if (seg.len() == 0) return TimeWaitVerdict::ignore;
   return TimeWaitVerdict::acknowledge;
 }
 

@@ -164,6 +164,9 @@ Timeouts timer_expired(Tcb& tcb, Context& context) {
     acknowledgement_due(tcb, context);
   }
   if (base::is_due(tcb.retransmit_at, context.tick)) timer_ran_out(tcb, context, out);
+  // What was paced may leave; and if it has been acknowledged meanwhile, nothing is.
+  Transfer* const t = tcb.transfer;
+  if (t != nullptr && t->is_paced && t->pace_next <= context.now) t->is_paced = false;
   return out;
 }
 

@@ -1,6 +1,7 @@
 // What a connection can be asked for beside sending and closing: options, keep-alive, a limited
 // close, urgent data, and what info() tells.
 
+#include "stack/inspector.hpp"
 #include "two_hosts.hpp"
 
 namespace handfast::stack {
@@ -326,6 +327,31 @@ TEST(CongestionCalls, DctcpNeedsMarks) {
   EXPECT_EQ(hosts.client.last.set_congestion_control(CongestionControl::dctcp).error(),
             Error::wrong_state);
   EXPECT_EQ(hosts.client.last.info()->congestion_control, "cubic");
+}
+
+// send() has taken what a connection needs while it sends, and found no packet: what it took is to
+// be given back in time.
+TEST(ConnectionCalls, ASendThatTakesNothingLeavesADeadlineThatTheWheelKnows) {
+  TwoHosts hosts;
+  Connection connection = hosts.connect();
+  ASSERT_TRUE(hosts.world.run_until([&] { return hosts.server.opened == 1; }, 10s));
+  drivers::SimPool& pool = hosts.world.pool(hosts.client_host);
+  std::vector<base::Packet> all(pool.capacity());
+  all.resize(pool.allocate(all));
+  std::vector<Buffer> stock;  // what the worker had taken from the pool before
+  while (auto buffer = hosts.client_worker().allocate_buffer()) {
+    stock.push_back(std::move(*buffer));
+  }
+  const auto sent = connection.send(bytes_of("text"));
+  ASSERT_TRUE(sent);
+  EXPECT_EQ(*sent, 0U);
+  const Inspector inspector(hosts.world.stack(hosts.client_host));
+  EXPECT_EQ(inspector.transfers_in_use(), 1U);
+  inspector.for_each_connection(
+      [](std::uint32_t, const tcp::Tcb& tcb) { EXPECT_TRUE(tcb.timer.is_armed()); });
+  hosts.world.run_for(5s);
+  EXPECT_EQ(inspector.transfers_in_use(), 0U);
+  pool.free(all);
 }
 
 }  // namespace

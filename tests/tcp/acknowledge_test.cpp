@@ -279,5 +279,17 @@ TEST_F(DctcpEcho, TheWindowDoesNotShrinkBetweenTheTwo) {
   }
 }
 
+// The ACK of 500 bytes was overtaken by a segment sent before it, one that acknowledges nothing.
+// Both offer numbers up to ISS + 1001, and neither offers more.
+TEST_F(Acknowledge, AnOvertakenAckDoesNotMoveTheWindowsEdge) {
+  established(1000);
+  queue(std::string(500, 'x'));
+  ASSERT_EQ(output().size(), 1U);
+  arrive(make(kAck, kPeerIss + 101, kIss + 1, 1000));
+  arrive(make(kAck, kPeerIss + 1, kIss + 501, 500));
+  EXPECT_EQ(tcb.snd_una, Seq{kIss + 501});
+  EXPECT_EQ(tcb.snd_una + tcb.snd_wnd, Seq{kIss + 1001});
+}
+
 }  // namespace
 }  // namespace handfast::tcp

@@ -33,6 +33,29 @@ TEST_F(HalfOpenTest, AnswersWithSynAck) {
   EXPECT_FALSE(answer.options.has(TcpOptions::kWindowScale));
 }
 
+// 65,535 is no multiple of the scale's unit: rounded down, the ACK would take some of it back.
+TEST_F(HalfOpenTest, AnAckKeepsToTheWindowOfTheSynAck) {
+  config.window_scaling = true;
+  config.receive_buffer = config.receive_buffer_max = 1 << 20;
+  restart();
+  Segment syn = make(kSyn, kPeerIss);
+  syn.options.present = TcpOptions::kWindowScale;
+  open_half(half, key, syn, Seq{kIss}, context);
+  const std::uint32_t promised = syn_ack_of(half, context).window;
+  const std::uint32_t field = ack_of(half, context).window;
+  ASSERT_GT(parameters.receive_shift, 0);
+  EXPECT_GE(field << parameters.receive_shift, promised);
+}
+
+TEST_F(HalfOpenTest, IsGivenUpHoweverOftenItMayBeSentAgain) {
+  config.rto_max = std::chrono::seconds(1);
+  config.syn_timeout = std::chrono::hours(1);
+  restart();
+  int times = 0;
+  while (times < 1000 && half_open_timed_out(half, context)) ++times;
+  EXPECT_LT(times, 1000);
+}
+
 TEST_F(HalfOpenTest, ThirdSegmentEstablishes) {
   EXPECT_EQ(verdict(make(kAck, kPeerIss + 1, kIss + 1)), HalfOpenVerdict::establish);
   promote(tcb, half, context);

@@ -359,5 +359,35 @@ TEST_F(Output, IcmpIsBelievedOnlyInFlight) {
             IcmpVerdict::note);  // RFC 5927 section 5.2
 }
 
+// Something waited for its time to leave, and was acknowledged before it came: the deadline passes,
+// and does not stand for ever.
+TEST_F(Output, NothingToSendIsNotPaced) {
+  established();
+  queue("text");
+  ASSERT_EQ(output().size(), 1U);
+  tcb.transfer->is_paced = true;
+  tcb.transfer->pace_next = context.now + std::chrono::milliseconds(1);
+  arrive(make(kAck, kPeerIss + 1, kIss + 5));
+  EXPECT_TRUE(output().empty());
+  context.set_time(context.now + std::chrono::milliseconds(2));
+  timer_expired(tcb, context);
+  EXPECT_TRUE(output().empty());
+  EXPECT_FALSE(base::is_due(next_deadline(tcb), context.tick));
+}
+
+// The path has become narrower than what is queued: each segment now takes a packet more. Without
+// any left, no acknowledgement could arrive that gives them back.
+TEST_F(Output, CuttingUpLeavesPacketsForWhatArrives) {
+  established();
+  tcb.cwnd = 1 << 20;
+  queue(std::string(58'000, 'x'));
+  std::vector<base::Packet> taken(600);
+  ASSERT_EQ(pool.allocate(taken), taken.size());
+  tcb.snd_mss = 100;
+  EXPECT_GT(output().size(), 50U);
+  EXPECT_GE(pool.free_sixteenths(), 3U);
+  pool.free(taken);
+}
+
 }  // namespace
 }  // namespace handfast::tcp

@@ -50,8 +50,12 @@ class ReceiveWindow : public ConnectionTest {
   }
   void acknowledge() {
     for (const Sent& s : output()) {
-      EXPECT_FALSE(edge_of(s.segment).is_before(edge_)) << "the window has shrunk (SHLD-14)";
-      edge_ = edge_of(s.segment);
+      // What the scale rounds off is accepted still (RFC 7323 section 2.4).
+      const std::uint32_t unit = 1U << tcb.receive_shift;
+      const Seq edge = edge_of(s.segment);
+      EXPECT_FALSE((edge + (unit - 1)).is_before(edge_)) << "the window has shrunk (SHLD-14)";
+      EXPECT_FALSE(tcb.rcv_adv.is_before(edge_)) << "what was promised is not accepted";
+      edge_ = base::later_of(edge, edge_);
     }
   }
   // A sender in slow start and then at `bytes_per_s`, for `rounds` round trips of bursts.
@@ -192,6 +196,24 @@ TEST_F(ReceiveWindow, TheScaledFieldPromisesNoLessThanIsMeant) {
   const std::uint16_t field = advertise_window(tcb, parameters);
   EXPECT_GE(std::uint32_t{field} << tcb.receive_shift, tcb.rcv_wnd());
   EXPECT_EQ(tcb.rcv_nxt + (std::uint32_t{field} << tcb.receive_shift), tcb.rcv_adv);
+}
+
+// Each ACK's window is rounded up to the scale's unit. A peer that sends a byte at a time must not
+// have it moved on by as much as it uses up, for ever.
+TEST_F(ReceiveWindow, SmallSegmentsThatNobodyReadsFillTheBufferAndNoMore) {
+  start(4096, 8 << 20);
+  const std::uint32_t unit = 1U << tcb.receive_shift;
+  ASSERT_GE(unit, 128U);
+  std::uint32_t sent = 0;
+  for (; edge_.is_after(tcb.rcv_nxt) && sent < 100'000; ++sent) {
+    const Seq promised = tcb.rcv_adv;
+    receive_at_once(1);
+    ++tcb.receive_held;
+    for (const Sent& s : output()) edge_ = edge_of(s.segment);
+    EXPECT_FALSE(tcb.rcv_adv.is_before(promised)) << "what was promised is not accepted";
+  }
+  EXPECT_LE(sent, receive_capacity(tcb, parameters) + unit);
+  tcb.receive_held = 0;
 }
 
 }  // namespace

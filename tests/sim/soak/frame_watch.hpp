@@ -1,0 +1,69 @@
+// FrameWatch: stands between one host's stack and its device, and holds what the stack sends
+// against what it has received: windows, acknowledgements and sequence numbers as they are on the
+// wire. It knows nothing of the stack's records; RecordCheck looks at those.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "base/device.hpp"
+#include "drivers/impair/tcp_rewrite.hpp"
+#include "tests/sim/soak/journal.hpp"
+
+namespace handfast::sim {
+
+class FrameWatch final : public base::Device {
+ public:
+  // All are borrowed.
+  FrameWatch(base::Device& inner, std::size_t host, Journal& journal)
+      : inner_(inner), host_(host), journal_(journal) {}
+
+  const base::DeviceInfo& info() const override { return inner_.info(); }
+  base::PacketPool& pool() override { return inner_.pool(); }
+  std::size_t receive(Instant now, std::span<base::Packet> out) override;
+  std::size_t send(Instant now, std::span<const base::Packet> frames) override;
+  Instant next_arrival() const override { return inner_.next_arrival(); }
+
+  // The host's stack knows nothing any more.
+  void forget() { flows_.clear(); }
+
+ private:
+  struct PeerSyn {
+    base::Seq seq;
+    std::optional<std::uint8_t> shift;
+    std::uint16_t window;
+  };
+  struct Flow {
+    base::FlowKey key;                  // the host is local
+    std::optional<PeerSyn> newest_syn;  // which may be anybody's
+    std::optional<PeerSyn> peer_syn;    // that the connection began with
+    std::optional<std::uint8_t> shift;  // that we offered
+    base::Seq iss;
+    std::optional<base::Seq> answered;  // by our SYN-ACK: behind the peer's SYN
+    bool has_iss = false;
+    bool is_vague = false;              // which SYN it began with is not known
+    bool knows_peer = false;            // our first segment with an ACK has left
+    std::optional<base::Seq> peer_fin;  // the number behind it
+    base::Seq sent_end;                 // behind the highest number sent
+    base::Seq received_end;             // behind the highest number received
+    base::Seq edge_offered;             // right edge of our window
+    base::Seq edge_received;            // of the peer's, the highest ever
+  };
+
+  void see_sent(std::span<const base::Packet> frame);
+  void see_received(const base::Packet& packet);
+  void trace(const drivers::TcpGlance& seg, const char* verb);
+  Flow& flow_of(const base::FlowKey& key);
+  void check_sent(Flow& flow, const drivers::TcpGlance& seg);
+  void check_acknowledgement(Flow& flow, const drivers::TcpGlance& seg);
+  void meet_peer(Flow& flow, const drivers::TcpGlance& seg);
+  std::uint32_t scaled(const Flow& flow, std::uint16_t window, bool is_ours) const;
+  void fail(const Flow& flow, const char* what, std::uint32_t by);
+
+  base::Device& inner_;
+  std::size_t host_;
+  Journal& journal_;
+  std::vector<Flow> flows_;
+};
+
+}  // namespace handfast::sim
