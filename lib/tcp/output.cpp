@@ -80,7 +80,6 @@ void plan_syn(Tcb& tcb, Context& context, Segment& out) {
     tcb.heard(context.tick);
     start_syn_measurement(tcb, context);
   }
-  arm_sending_timer(tcb, context);
 }
 
 bool has_unsent_fin(const Tcb& tcb) {
@@ -250,7 +249,6 @@ bool plan_new_data(Tcb& tcb, Context& context, Outgoing& out) {
 
 bool plan_fin_alone(Tcb& tcb, Context& context, Outgoing& out) {
   if (!tcb.fin_lost && !has_unsent_fin(tcb)) return false;
-  if (tcb.snd_nxt.is_before(tcb.snd_end)) return false;  // data goes first
   if (!tcb.fin_lost && tcb.snd_wnd == 0 && tcb.in_flight() == 0)
     return false;  // persist asks first
   if (tcb.is_persisting()) tcb.stop_timer();

@@ -79,7 +79,6 @@ void resend_too_big(Tcb& tcb) {
 }  // namespace
 
 IcmpVerdict packet_too_big(Tcb& tcb, Seq quoted, std::uint16_t mtu, Context& context) {
-  if (!is_in_flight(tcb, quoted)) return IcmpVerdict::disbelieve;
   const SendNode* const refused = sent_node_at(tcb, quoted);
   if (refused == nullptr) return IcmpVerdict::disbelieve;
   const std::uint32_t packet = refused->length + header_bytes(tcb);

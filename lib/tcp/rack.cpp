@@ -107,12 +107,22 @@ std::uint32_t tail_probe_time_out_us(const Tcb& tcb, const Context&) {
   return std::min(2 * tcb.srtt_us + alone + kGrainUs, tcb.rto_us);
 }
 
-bool tail_probe_answered(Tcb& tcb, const base::Segment& seg, bool dsack) {
+bool tail_probe_answered(Tcb& tcb, const base::Segment& seg, const AckNews& news) {
   Transfer& t = *tcb.transfer;
   if (!t.probe_outstanding || seg.ack.is_before(t.probe_end)) return false;
+  // New data needs no repair; a D-SACK, or from a peer without that a bare duplicate, says that the
+  // original had arrived too.
+  const bool is_at_end = seg.ack == t.probe_end;
+  const bool is_duplicate =
+      is_at_end && !news.advanced && seg.options.sack_count == 0 && seg.len() == 0;
+  if (!t.probe_is_retransmission || news.dsack || is_duplicate) {
+    t.probe_outstanding = false;
+    return false;
+  }
+  // The original and its copy may both have arrived: the ACK of the second is yet to come.
+  if (is_at_end) return false;
   t.probe_outstanding = false;
-  // New data needs no repair; a D-SACK says that the original had arrived too.
-  return t.probe_is_retransmission && !dsack;
+  return true;
 }
 
 }  // namespace handfast::tcp

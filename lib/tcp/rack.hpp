@@ -33,6 +33,6 @@ std::uint32_t tail_probe_time_out_us(const Tcb& tcb, const Context& context);
 
 // Section 7.4: an ACK while a probe is unanswered. True: the probe repaired a loss, which the
 // congestion control has to hear of.
-bool tail_probe_answered(Tcb& tcb, const base::Segment& seg, bool dsack);
+bool tail_probe_answered(Tcb& tcb, const base::Segment& seg, const AckNews& news);
 
 }  // namespace handfast::tcp

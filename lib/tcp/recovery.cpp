@@ -242,7 +242,7 @@ void react(Tcb& tcb, const base::Segment& seg, const AckNews& news, Context& con
       take_open_state(tcb, news, context);
       break;
   }
-  const bool probe_repaired = tail_probe_answered(tcb, seg, news.dsack);
+  const bool probe_repaired = tail_probe_answered(tcb, seg, news);
   const bool is_marked = tcb.ecn && seg.has(base::kEce);
   if (t.recovery == Recovery::loss || t.recovery == Recovery::fast) {
     if (is_marked) keep_reduction(tcb);

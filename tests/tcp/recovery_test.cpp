@@ -226,8 +226,32 @@ TEST_F(RecoveryTest, ProbeThatRepairsALossReducesTheWindow) {  // RFC 8985 secti
   const std::uint32_t before = tcb.cwnd;
   wait(20ms);
   arrive(ack(6));
+  EXPECT_GE(tcb.ssthresh, before);  // the original may only have been late
+  queue(std::string(2000, 'y'));
+  output();
+  wait(20ms);
+  arrive(ack(8));
   output();
   EXPECT_LT(tcb.ssthresh, before);
+}
+
+TEST_F(RecoveryTest, ProbeThatTheOriginalOvertookCostsNothing) {
+  send_flight(5);
+  wait(20ms);
+  arrive(ack(5));
+  output();
+  wait(110ms);
+  ASSERT_EQ(numbers(sent_by_timer), Numbers{5});
+  const std::uint32_t before = tcb.cwnd;
+  arrive(ack(6));            // the original's
+  arrive(ack(6, {{5, 5}}));  // the copy's
+  queue(std::string(2000, 'y'));
+  output();
+  wait(20ms);
+  arrive(ack(8));
+  output();
+  EXPECT_GE(tcb.ssthresh, before);
+  EXPECT_GE(tcb.cwnd, before);
 }
 
 TEST_F(RecoveryTest, TimeOutSendsTheFirstAndClosesTheWindow) {
