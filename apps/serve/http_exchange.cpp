@@ -103,6 +103,7 @@ std::size_t HttpExchange::receive(Bytes bytes) {
 std::size_t HttpExchange::take_body(Bytes bytes) {
   const auto taken = static_cast<std::size_t>(std::min<std::uint64_t>(body_due_, bytes.size()));
   body_due_ -= taken;
+  moved_ += taken;
   if (upload_ == nullptr) return taken;
   upload_->add(bytes.first(taken));
   upload_bytes_ += taken;
@@ -162,10 +163,19 @@ void HttpExchange::answer(const HttpRequest& request) {
   }
 }
 
-// What follows a request that was not understood cannot be told apart from it: the last answer.
-void HttpExchange::refuse(const Status& status) {
+bool HttpExchange::time_out() {
+  if (body_due_ != 0 || !to_send().empty()) return false;
+  if (is_in_head()) {
+    refuse({"408 Request Timeout"}, "the request took too long\n");
+  }
   keep_alive_ = false;
-  body_ = "the request was not understood\n";
+  return true;
+}
+
+// What follows a request that was not understood cannot be told apart from it: the last answer.
+void HttpExchange::refuse(const Status& status, std::string_view reason) {
+  keep_alive_ = false;
+  body_ = reason;
   begin(status, "text/plain", body_.size(), true);
 }
 
@@ -199,6 +209,7 @@ Bytes HttpExchange::to_send() const {
 }
 
 void HttpExchange::sent(std::size_t count) {
+  moved_ += count;
   if (head_sent_ < head_bytes_) {
     head_sent_ = static_cast<std::uint16_t>(head_sent_ + count);
   } else {

@@ -63,6 +63,13 @@ class HttpExchange {
     keep_alive_ = false;
     release();
   }
+  // The peer has taken too long. False: over a body or an answer, and nothing can be said to it.
+  // Else the exchange ends, with a 408 where a request has begun (RFC 9110 section 15.5.9).
+  bool time_out();
+  // Within the head of a request, of which some has come.
+  bool is_in_head() const { return keep_alive_ && parser_.is_within(); }
+  // Bytes of bodies that came in and of answers that went out: grows while the peer does its part.
+  std::uint64_t moved() const { return moved_; }
   // The last answer is sent whole: the connection is to be closed.
   bool finished() const { return !keep_alive_ && upload_ == nullptr && to_send().empty(); }
   // Answers begun.
@@ -72,7 +79,7 @@ class HttpExchange {
   struct Status;
   void answer(const HttpRequest& request);
   void begin(const Status& status, std::string_view type, std::uint64_t body_bytes, bool with_body);
-  void refuse(const Status& status);
+  void refuse(const Status& status, std::string_view reason = "the request was not understood\n");
   std::size_t take_body(Bytes bytes);
   void begin_upload(const HttpRequest& request);
   void end_upload();
@@ -92,6 +99,7 @@ class HttpExchange {
   std::uint64_t upload_bytes_ = 0;
   std::array<char, 128> receipt_{};
   std::uint64_t answers_ = 0;
+  std::uint64_t moved_ = 0;
 };
 
 }  // namespace handfast::serve

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "apps/options/command_line.hpp"
+#include "apps/serve/http_patience.hpp"
 #include "handfast/address.hpp"
 #include "handfast/runtime.hpp"
 
@@ -56,8 +57,9 @@ struct Options {
   std::uint64_t bytes = 100'000'000;  // of each connection of `source`
   CongestionControl congestion = StackConfig{}.congestion_control;
   StackConfig connection_settings;  // --ecn and its like; all else as it comes
-  bool textbook = false;            // nothing rides on anything else
-  bool fast_open = false;           // take text in SYNs (RFC 7413)
+  HttpPatience http_patience;
+  bool textbook = false;   // nothing rides on anything else
+  bool fast_open = false;  // take text in SYNs (RFC 7413)
   bool huge_pages = false;
   IdleMode idle = IdleMode::poll;
   std::string json_file;

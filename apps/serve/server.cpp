@@ -7,7 +7,7 @@ namespace handfast::serve {
 Server::Server(const Options& options, bool dials)
     : options_(options),
       dials_(dials),
-      http_(options.has(Service::http) ? options.max_connections : 0),
+      http_(options.has(Service::http) ? options.max_connections : 0, options.http_patience),
       source_(options.bytes) {}
 
 std::expected<void, std::string> Server::on_start(Worker& worker) {

@@ -31,13 +31,14 @@ constexpr std::uint64_t fold_multiply(std::uint64_t x, std::uint64_t y) {
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
-// One end's address and port as a word. Nothing of an IPv4 address and its port is lost in it; of
-// an IPv6 address the first half is multiplied in.
+// One end's address and port as a word. Nothing of an IPv4 address and its port is lost in it: the
+// port lies where the mapped form is zero. Of any other address these bits are the peer's to
+// choose, and could make up for the port: there the port is multiplied in, with the first half.
 inline std::uint64_t hash_end(const Address& address, std::uint16_t port,
                               const HashSecret& secret) {
   const auto words = std::bit_cast<std::array<std::uint64_t, 2>>(address.bytes());
-  const std::uint64_t end = words[1] ^ port;
-  return words[0] == 0 ? end : end ^ fold_multiply(words[0] ^ secret.a, secret.b | 1);
+  if ((words[0] | (words[1] & 0xffff)) == 0) return words[1] ^ port;
+  return words[1] ^ fold_multiply(words[0] ^ secret.a, secret.b ^ port);
 }
 
 // The same from both ends of a connection: where they share a secret, a client knows which worker

@@ -129,11 +129,9 @@ void plan_node(Tcb& tcb, Context& context, SendNode* node, Outgoing& out) {
   begin_segment(tcb, context, node->seq, node->length, segment);
   segment.payload = {node->text, node->length};
   out.node = node;
-  // RFC 3168 section 6.1.5: what is sent again is not ECN-capable. With DCTCP it is: its queues may
-  // drop all that is not (RFC 8257 section 3.5 says so of other packets).
-  if (tcb.ecn && (!node->is_sent || congestion_of(tcb.congestion).needs_ecn)) {
-    segment.ecn = base::Ecn::ect_0;
-  }
+  // RFC 3168 section 6.1.5: what is sent again cannot be marked. DCTCP's queues drop what cannot.
+  const bool is_ect = tcb.ecn && (!node->is_sent || congestion_of(tcb.congestion).needs_ecn);
+  if (is_ect) segment.ecn = base::Ecn::ect_0;
   add_node(tcb, context, node, out);
 }
 

@@ -94,11 +94,24 @@ bool was_for_nothing(const Tcb& tcb, const AckNews& news) {
   return news.copy_was_needless || (news.dsack && t.resent_segments == 0);
 }
 
+// A duplicate ACK stands for a segment that has arrived, so there are no more of them than were in
+// flight; what each lets go must not make room for the next, or a peer could draw a window's worth
+// and more out of us at once (RFC 5681 section 5).
+bool is_possible_duplicate(const Tcb& tcb) {
+  Transfer& t = *tcb.transfer;
+  if (t.duplicate_acks == 0) t.duplicate_room = tcb.in_flight();
+  if (t.duplicate_room == 0) return false;
+  t.duplicate_room -= std::min<std::uint32_t>(t.duplicate_room, tcb.snd_mss);
+  return true;
+}
+
 // Without SACK: three duplicates tell of one loss, a partial ACK of the next (RFC 6582).
 void count_duplicates(Tcb& tcb, AckNews& news, bool is_duplicate) {
   Transfer& t = *tcb.transfer;
+  is_duplicate = is_duplicate && is_possible_duplicate(tcb);
   if (is_duplicate) news.sample.delivered += tcb.snd_mss;
   if (news.advanced) {
+    t.duplicate_room = tcb.in_flight();
     // What duplicates stood for has been counted (RFC 6937 section 2).
     news.sample.delivered -=
         std::min(news.sample.delivered, std::uint32_t{t.duplicate_acks} * tcb.snd_mss);

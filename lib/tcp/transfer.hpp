@@ -76,8 +76,9 @@ struct Transfer {
   std::uint64_t app_limited_until;  // while `delivered` is below, samples are the application's
   std::uint32_t delivered_us;
   std::uint32_t first_sent_us;
-  std::uint64_t delivery_rate;  // bytes a second, the newest sample that tells of the path
-  bool cwnd_limited;            // the window held data back when output last ended
+  std::uint64_t delivery_rate;   // bytes a second, the newest sample that tells of the path
+  bool cwnd_limited;             // the window held data back when output last ended
+  std::uint32_t duplicate_room;  // bytes that duplicate ACKs may stand for before SND.UNA moves
 
   // --- pacing
   std::uint64_t pacing_rate;  // bytes a second; 0: not paced

@@ -45,6 +45,14 @@ TEST(ServeOptions, ReadsThemAll) {
   EXPECT_EQ(config.eal, std::vector<std::string>{"--vdev=net_tap0"});
 }
 
+TEST(ServeOptions, HttpHasPatience) {
+  const auto options = parse({"--listen", "http:80", "--port", "p", "--address", "198.18.0.1/24",
+                              "--http-head-timeout", "5s", "--http-idle-timeout", "2m"});
+  ASSERT_TRUE(options) << options.error().text;
+  EXPECT_EQ(options->http_patience.head, std::chrono::seconds(5));
+  EXPECT_EQ(options->http_patience.idle, std::chrono::minutes(2));
+}
+
 TEST(ServeOptions, StreamsHaveALengthAndACongestionControl) {
   const auto options = parse({"--listen", "source:9", "--port", "p", "--address", "198.18.0.1/24",
                               "--bytes", "5M", "--congestion", "new_reno"});

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <unordered_set>
 
 #include "base/flow_key.hpp"
 #include "base/random.hpp"
@@ -76,6 +77,24 @@ TEST(FlowHash, IsTheSameFromBothEnds) {
               hash_flow({theirs, ours, 40'000, 80}, secret));
     EXPECT_NE(hash_flow({ours, theirs, 80, 40'000}, secret),
               hash_flow({ours, theirs, 40'000, 80}, secret));
+  }
+}
+
+// Whoever has a network of IPv6 chooses 64 bits of address and 16 of port: where one made up for
+// the other, all of these would be one hash under every secret.
+TEST(FlowHash, NoPartOfAnAddressMakesUpForThePort) {
+  const HashSecret secret{.a = 0x243f6a8885a308d3, .b = 0x13198a2e03707344};
+  for (const std::size_t at : {0U, 8U}) {
+    std::unordered_set<std::uint32_t> low_halves;
+    for (unsigned port = 1; port <= 5000; ++port) {
+      std::array<std::uint8_t, 16> bytes{0x20, 1, 0x0d, 0xb8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9};
+      bytes[at] = static_cast<std::uint8_t>(port);
+      bytes[at + 1] = static_cast<std::uint8_t>(port >> 8);
+      const FlowKey key{*Address::parse("2001:db8::1"), Address::from_bytes(bytes), 80,
+                        static_cast<std::uint16_t>(port)};
+      low_halves.insert(static_cast<std::uint32_t>(hash_flow(key, secret)));
+    }
+    EXPECT_GT(low_halves.size(), 4990U) << at;
   }
 }
 

@@ -1,4 +1,5 @@
-"""Checks docs/conformance.md: every requirement of RFC 9293 has a row, and every row its test.
+"""Checks docs/conformance.md: every requirement of RFC 9293 has a row, and every row its test. So
+does every attack of docs/hostile_peers.md.
 
 A row of a table there is `| requirement | level | what | answer | tests |`. The answer begins with
 one of ANSWERS. What is done, or done otherwise, names at least one test: a GoogleTest case as
@@ -12,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = ROOT / "docs" / "conformance.md"
+HOSTILE_PAGE = ROOT / "docs" / "hostile_peers.md"
 REQUIREMENTS = Path(__file__).with_name("rfc9293.tsv")
 ANSWERS = ("done", "deviates", "not applicable", "not done")
 TESTED = ("done", "deviates")
@@ -98,6 +100,23 @@ class Page(unittest.TestCase):
                    if section.startswith("RFC 9293")}
         missing = [" ".join(row) for row in wanted if row not in present]
         self.assertEqual(missing, [], "\n" + "\n".join(missing))
+
+
+class HostilePage(unittest.TestCase):
+    """docs/hostile_peers.md: | attack | bound | tests |."""
+
+    def test_every_attack_names_tests_that_exist(self):
+        cases = cases_in(ROOT)
+        rows = [[cell.strip() for cell in line.strip().strip("|").split("|")]
+                for line in HOSTILE_PAGE.read_text().splitlines() if line.startswith("|")]
+        attacks = [cells for cells in rows[2:] if len(cells) == 3]
+        self.assertEqual(len(attacks), len(rows) - 2)
+        for attack, _, tests in attacks:
+            named = re.findall(r"`([^`]+)`", tests)
+            self.assertTrue(named, attack)
+            for test in named:
+                exists = (ROOT / test).is_file() if test.startswith("tests/") else test in cases
+                self.assertTrue(exists, f"{attack}: there is no {test}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/flow_key.hpp"
 #include "base/random.hpp"
 
 namespace handfast::table {
@@ -106,6 +107,41 @@ TEST(FlowTable, RefusesWhatItsProbesWouldNotReach) {
   ASSERT_TRUE(table.erase(flows.hashes[5], 5));
   EXPECT_TRUE(table.insert(flows.hashes[kReachable], kReachable));
   EXPECT_EQ(find(table, flows, flows.hashes[kReachable]), kReachable);
+}
+
+// Flows that all have one home, found by somebody who knows the secret, are scattered by another
+// one: who does not know it cannot aim.
+TEST(FlowTable, CollisionsUnderOneSecretAreScatteredByAnother) {
+  constexpr base::HashSecret kKnown{.a = 0x243f6a8885a308d3, .b = 0x13198a2e03707344};
+  constexpr base::HashSecret kOurs{.a = 0xa4093822299f31d0, .b = 0x082efa98ec4e6c89};
+  constexpr std::uint32_t kAimed = FlowTable::kProbeMax * FlowTable::kBucketEntries;
+  constexpr unsigned kHomeBits = 10;
+  const auto home = [](std::uint64_t hash) {
+    return static_cast<std::uint32_t>(hash) >> (32 - kHomeBits);
+  };
+  FlowTable aimed_at;
+  FlowTable table;
+  ASSERT_TRUE(aimed_at.reserve(9000));
+  ASSERT_TRUE(table.reserve(9000));
+  Flows flows;
+  std::uint32_t refused = 0;
+  std::vector<std::uint32_t> in_home(1U << kHomeBits);
+  base::FlowKey key{Address::v4(0xc6120002), Address::v4(0x0a000000), 80, 1};
+  while (flows.hashes.size() < 2 * kAimed) {
+    if (++key.remote_port == 0) key.remote = Address::v4(key.remote.v4_value() + 1);
+    const std::uint64_t known = base::hash_flow(key, kKnown);
+    if (home(known) != 0) continue;
+    const auto number = static_cast<std::uint32_t>(flows.hashes.size());
+    flows.hashes.push_back(base::hash_flow(key, kOurs));
+    refused += aimed_at.insert(known, number) ? 0 : 1;
+    ASSERT_TRUE(table.insert(flows.hashes[number], number));
+    ++in_home[home(flows.hashes[number])];
+  }
+  EXPECT_GT(refused, 0U);  // the control
+  EXPECT_LT(std::ranges::max(in_home), 12U);
+  for (std::uint32_t i = 0; i < flows.hashes.size(); ++i) {
+    ASSERT_EQ(find(table, flows, flows.hashes[i]), i);
+  }
 }
 
 TEST(FlowTable, ErasingAChainLeavesNoTrace) {

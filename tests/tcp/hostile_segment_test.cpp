@@ -83,5 +83,116 @@ TEST_F(HostileSegmentTest, FastRetransmitWorksAfterTwoGibibytesWithoutLoss) {
   EXPECT_EQ(counters.fast_retransmits.value(), 1U);
 }
 
+// RFC 5961 section 5.2: text that a blind attacker sends has to acknowledge something plausible.
+TEST_F(HostileSegmentTest, TextWithAnImplausibleAckIsNotTaken) {
+  established();
+  for (const std::uint32_t ack :
+       {kIss + 2, kIss + 0x4000'0000, kIss - 70'000, kIss - 0x4000'0000}) {
+    EXPECT_TRUE(arrive(make(kAck, kPeerIss + 1, ack), "forged").challenge) << ack;
+  }
+  EXPECT_EQ(delivered, "");
+  arrive(make(kAck, kPeerIss + 1, kIss + 1), "genuine");
+  EXPECT_EQ(delivered, "genuine");
+}
+
+// --- a receiver that cheats for more than its share (Savage and others, 1999)
+
+// RFC 3465: a segment acknowledged byte by byte opens the window no further than acknowledged
+// whole.
+TEST_F(HostileSegmentTest, AckDivisionGainsNothing) {
+  for (const auto algorithm : {CongestionControl::new_reno, CongestionControl::cubic}) {
+    config.congestion_control = algorithm;
+    restart();
+    established();
+    const std::uint32_t begin = tcb.cwnd;
+    queue(std::string(20'000, 'a'));
+    output();
+    for (std::uint32_t byte = 1; byte <= tcb.snd_mss; ++byte) {
+      arrive(make(kAck, kPeerIss + 1, kIss + 1 + byte));
+    }
+    EXPECT_EQ(tcb.cwnd, begin + tcb.snd_mss);
+    // In congestion avoidance one window of bytes is worth one segment, however it is divided.
+    tcb.ssthresh = tcb.cwnd;
+    const std::uint32_t reached = tcb.cwnd;
+    const std::uint32_t flight = tcb.in_flight();
+    output();
+    for (std::uint32_t byte = 1; byte <= flight; ++byte) {
+      arrive(make(kAck, kPeerIss + 1, tcb.snd_una.raw() + 1));
+    }
+    EXPECT_LE(tcb.cwnd, reached + tcb.snd_mss);
+  }
+}
+
+// Each duplicate stands for a segment that has arrived; there cannot be more than were in flight.
+TEST_F(HostileSegmentTest, DuplicateAcksWithoutEndSendNoMoreThanAWindow) {
+  established();
+  config.send_buffer = 1 << 20;
+  queue(std::string(200'000, 'a'));
+  const std::size_t flight = output().size();
+  ASSERT_EQ(flight, 10U);
+  const std::uint32_t cwnd = tcb.cwnd;
+  std::size_t sent = 0;
+  for (int i = 0; i < 5000; ++i) {
+    arrive(make(kAck, kPeerIss + 1, kIss + 1));
+    sent += output().size();
+  }
+  EXPECT_LE(sent, flight + 3);  // a retransmission, two by limited transmit, the rest of a window
+  EXPECT_LE(tcb.cwnd, 2 * cwnd);
+  EXPECT_EQ(tcb.transfer->recovery, Recovery::fast);
+}
+
+// ACKs of what is still on its way cannot be told from honest ones, but never is more in flight
+// than the peer's own window.
+TEST_F(HostileSegmentTest, OptimisticAcksStayWithinThePeersWindow) {
+  config.send_buffer = 1 << 20;
+  restart();
+  established(20'000);
+  for (int round = 0; round < 200; ++round) {
+    queue(std::string(30'000, 'a'));
+    output();
+    ASSERT_LE(tcb.in_flight(), 20'000U);
+    const std::uint32_t beyond = tcb.snd_max.raw() + 1;
+    const std::uint32_t before = tcb.cwnd;
+    EXPECT_TRUE(arrive(make(kAck, kPeerIss + 1, beyond, 20'000)).challenge);
+    EXPECT_EQ(tcb.cwnd, before);
+    arrive(make(kAck, kPeerIss + 1, tcb.snd_max.raw(), 20'000));
+  }
+  EXPECT_LE(tcb.cwnd, 64 * 1024U);  // a window that is not used does not grow
+}
+
+TEST_F(HostileSegmentTest, AHugeWindowSendsNoMoreThanOurOwn) {
+  config.window_scaling = true;
+  config.send_buffer = 1 << 20;
+  restart();
+  syn_sent();
+  Segment syn_ack = make(kSyn | kAck, kPeerIss, kIss + 1, 0xffff);
+  syn_ack.options.present = TcpOptions::kWindowScale;
+  syn_ack.options.window_scale = 255;  // used as 14 (RFC 7323 section 2.3)
+  arrive(syn_ack);
+  arrive(make(kAck, kPeerIss + 1, kIss + 1, 0xffff));
+  EXPECT_EQ(tcb.snd_wnd, 0xffffU << 14);
+  queue(std::string(500'000, 'a'));
+  output();
+  EXPECT_EQ(tcb.in_flight(), tcb.cwnd);
+}
+
+// --- text that contradicts what has arrived
+
+TEST_F(HostileSegmentTest, FirstBytesWinWhereTheyWaitToBeRead) {
+  established();
+  takes_data = false;
+  arrive(make(kAck, kPeerIss + 1, kIss + 1), "first");
+  // Kept for the handler, as the stack does with what is not taken.
+  base::Packet packet;
+  ASSERT_TRUE(cache.allocate(packet));
+  std::ranges::copy(std::as_bytes(std::span{std::string_view{"first"}}), packet.data);
+  hold_text(tcb, packet, {packet.data, 5});
+  arrive(make(kAck, kPeerIss + 1, kIss + 1), "XXXXX");
+  arrive(make(kAck, kPeerIss + 3, kIss + 1), "YYY second");
+  delivered.clear();
+  take_queued();
+  EXPECT_EQ(delivered, "first second");
+}
+
 }  // namespace
 }  // namespace handfast::tcp
