@@ -5,27 +5,40 @@
 #include <algorithm>
 #include <new>
 
+#include "base/memory_refused.hpp"
+
 namespace handfast::stack {
 
 using tcp::Tick;
+
+namespace {
+
+std::unexpected<std::string> no_memory() {
+  return std::unexpected(base::memory_refused(
+      "the system refused the memory for the stack's tables; lower max_connections, "
+      "max_half_open or max_time_wait"));
+}
+
+}  // namespace
 
 std::expected<std::unique_ptr<Stack>, std::string> Stack::create(const StackConfig& config,
                                                                  const StackPlace& place,
                                                                  const base::DeviceInfo& device,
                                                                  base::PacketPool& pool,
                                                                  HandOver* hand_over) {
-  if (auto checked = config.check(); !checked) return std::unexpected(checked.error());
-  auto interface = net::Interface::create(config.interface, device);
-  if (!interface) return std::unexpected(interface.error());
-  std::unique_ptr<Stack> stack{new (std::nothrow)
-                                   Stack(config, place, *interface, device, pool, hand_over)};
-  if (stack == nullptr || !stack->reserve(Instant{})) {
-    return std::unexpected(
-        "the system refused the memory for the stack's tables; lower max_connections, "
-        "max_half_open or max_time_wait");
+  // The configuration's lists are copied, and the sentences of its errors made, as the standard
+  // library does it: by throwing when there is no memory.
+  try {
+    if (auto checked = config.check(); !checked) return std::unexpected(checked.error());
+    auto interface = net::Interface::create(config.interface, device);
+    if (!interface) return std::unexpected(interface.error());
+    std::unique_ptr<Stack> stack{new Stack(config, place, *interface, device, pool, hand_over)};
+    if (!stack->reserve(Instant{})) return no_memory();
+    stack->neighbours_.announce();
+    return stack;
+  } catch (const std::bad_alloc&) {
+    return no_memory();
   }
-  stack->neighbours_.announce();
-  return stack;
 }
 
 namespace {
