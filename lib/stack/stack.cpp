@@ -160,6 +160,9 @@ Instant Stack::next_deadline() const {
     const std::int64_t at = (now.ns() / 1'000'000 + *ms) * 1'000'000;
     next = std::min(next, std::max(now, Instant::from_ns(at)));
   }
+  // Packets come back to the pool without a word: who waits for them looks now and then.
+  constexpr auto kLookForPackets = std::chrono::milliseconds(1);
+  if (!starved_.is_empty()) next = std::min(next, now + kLookForPackets);
   return next;
 }
 

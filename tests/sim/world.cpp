@@ -50,7 +50,7 @@ std::size_t World::add_host(const HostConfig& config) {
   StackConfig settings = config.stack;
   if (!settings.seed) settings.seed = config.seed;
   auto stack = stack::Stack::create(settings, place_of(index, config.seed), host.device->info(),
-                                    host.pool, nullptr);
+                                    host.device->pool(), nullptr);
   if (!stack) std::fprintf(stderr, "host %zu: %s\n", index, stack.error().c_str());
   HANDFAST_ASSERT(stack.has_value());
   host.stack = std::move(*stack);
