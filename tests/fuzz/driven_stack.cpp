@@ -6,6 +6,7 @@
 #include "wire/discovery.hpp"
 #include "wire/frame.hpp"
 #include "wire/tcp.hpp"
+#include "wire/tcp_layout.hpp"
 
 namespace handfast::fuzz {
 
@@ -50,7 +51,12 @@ DrivenStack::DrivenStack(Input& input)
     : input_(input), pool_(kPackets), remotes_(remote_ends()), application_(input, remotes_) {
   const StackConfig config = choose_config(input_);
   has_vlan_ = config.interface.vlan.has_value();
-  const base::DeviceInfo device{.mac = kOurMac, .frame_packets_max = base::kFramePacketsMax};
+  const bool offloads = input_.flag();
+  const base::DeviceInfo device{.mac = kOurMac,
+                                .offload_ip_checksum = offloads,
+                                .offload_tcp_checksum = offloads,
+                                .tso_bytes_max = offloads ? 65'535U : 0U,
+                                .frame_packets_max = base::kFramePacketsMax};
   stack::StackPlace place;
   place.isn_key = {1, 2};
   auto stack = stack::Stack::create(config, place, device, pool_, nullptr);
@@ -131,6 +137,7 @@ void DrivenStack::take(std::size_t packets) {
     for (const base::Packet& packet : frame) {
       bytes.insert(bytes.end(), packet.bytes().begin(), packet.bytes().end());
     }
+    complete(frame.front(), bytes);
     see(bytes);
     taken += frame.size();
   }
@@ -138,6 +145,15 @@ void DrivenStack::take(std::size_t packets) {
                                        stack_->frames().begin() + static_cast<long>(taken));
   stack_->sent(taken);
   pool_.free(gone);
+}
+
+// What a device does when asked, but for cutting up what is too long.
+void DrivenStack::complete(const base::Packet& first, Frame& bytes) {
+  const auto layout = wire::tcp_layout_of(bytes);
+  if (!layout) return;
+  if ((first.flags & base::kOffloadIpChecksum) != 0) wire::complete_ip_checksum(bytes, *layout);
+  if ((first.flags & base::kOffloadL4Checksum) == 0) return;
+  wire::complete_tcp_checksum(bytes, *layout, first.segment_size != 0);
 }
 
 // Whatever we send, we would take.

@@ -57,6 +57,7 @@ class DrivenStack {
   void arrive();
   void output();
   void take(std::size_t packets);
+  static void complete(const base::Packet& first, Frame& bytes);
   void see(const Frame& bytes);
   void see_segment(const wire::Frame& frame);
 

@@ -40,6 +40,7 @@ class Peer {
       arrived_.set(place);
     }
     last_ = seq - first();
+    end_ = std::max(end_, last_ + length);
     while (next_ < kStream && arrived_[next_]) ++next_;
   }
   Segment acknowledgement(bool with_sack) const {
@@ -51,7 +52,7 @@ class Peer {
     if (!with_sack) return segment;
     // RFC 2018 section 4: the run of the newest first, then others from below.
     if (last_ > next_) add_block(segment.options, last_);
-    for (std::size_t at = next_; at < kStream && segment.options.sack_count < 3; ++at) {
+    for (std::size_t at = next_; at < end_ && segment.options.sack_count < 3; ++at) {
       if (!arrived_[at]) continue;
       at = add_block(segment.options, at);
     }
@@ -75,7 +76,8 @@ class Peer {
 
   std::bitset<kStream> arrived_;
   std::size_t next_ = 0;
-  std::size_t last_ = 0;
+  std::size_t last_ = 0;  // where the newest began
+  std::size_t end_ = 0;   // of the highest
 };
 
 class Transfer {
