@@ -153,7 +153,8 @@ void reduce_proportionally(Tcb& tcb, const AckNews& news, bool is_first) {
   Transfer& t = *tcb.transfer;
   const std::uint32_t in_network = pipe(tcb);
   const std::uint32_t delivered = news.sample.delivered;
-  if (delivered == 0 && !is_first) return;  // nothing has left the network: the window stands
+  // Nothing is in flight, and nothing was: the window stands.
+  if (in_network == 0 && delivered == 0) return;
   t.prr_delivered += delivered;
   std::int64_t count = 0;
   if (in_network > tcb.ssthresh) {
