@@ -107,7 +107,8 @@ void DrivenConnection::check_sent(const tcp::Outgoing& out) {
   if (peer_edge_ && length > 1) HANDFAST_ASSERT(end.is_at_or_before(*peer_edge_));
   if (out.segment_size == 0) HANDFAST_ASSERT(length <= tcb_.snd_mss);
   if (!segment.has(base::kAck)) return;
-  HANDFAST_ASSERT(segment.ack == tcb_.rcv_nxt);
+  // DCTCP acknowledges what came before a change of marks by itself (RFC 8257 section 3.2).
+  HANDFAST_ASSERT(segment.ack == tcb_.rcv_nxt || (tcb_.ecn && segment.ack.is_before(tcb_.rcv_nxt)));
   // That of a SYN is never scaled, and may seem smaller than what was offered since.
   if (segment.has(base::kSyn)) return;
   const Seq edge = segment.ack + (std::uint32_t{segment.window} << tcb_.receive_shift);
