@@ -164,10 +164,19 @@ def step_interop():
     return build_and_test(GCC, "--suite", "interop")
 
 
+def step_fuzz():
+    command = [str(ROOT / "scripts" / "fuzz"), "--seconds", "20"]
+    if run(command):
+        listed = subprocess.run([command[0], "--list"], capture_output=True, text=True, check=True)
+        return Count(passed=len(listed.stdout.split()))
+    return Count(failed=1, broken=["scripts/fuzz: see above how to replay"])
+
+
 STEPS = {
     "gcc": ("GCC, release: build and all tests of one process", step_gcc),
     "clang": ("Clang 19, release: build and the same tests", step_clang),
     "sanitizers": ("GCC, ASan and UBSan: build and the same tests", step_sanitizers),
+    "fuzz": ("Clang 19, ASan and UBSan: each fuzz target for 20 s", step_fuzz),
     "load": ("Short runs of the load generator, their books checked", step_load),
     "interop": ("Against Linux, in network namespaces", step_interop),
 }

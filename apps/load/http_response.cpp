@@ -43,9 +43,9 @@ bool HttpResponseReader::read_head() {
   std::string_view rest = head_;
   std::string_view line = rest.substr(0, rest.find("\r\n"));
   if (!line.starts_with("HTTP/1.") || line.size() < kCodeAt + kCodeDigits) return false;
-  const auto code = number<int>(line.substr(kCodeAt, kCodeDigits));
-  if (!code) return false;
-  code_ = *code;
+  const auto code = number<unsigned>(line.substr(kCodeAt, kCodeDigits));
+  if (line[kCodeAt - 1] != ' ' || !code) return false;
+  code_ = static_cast<int>(*code);
   while (true) {
     rest.remove_prefix(line.size() + 2);
     line = rest.substr(0, rest.find("\r\n"));

@@ -65,6 +65,8 @@ void Neighbours::answer(const wire::NeighbourSolicitation& solicitation, const w
   const Address to = is_probe ? wire::kAllNodes : frame.source;
   const base::MacAddress mac = is_probe ? wire::multicast_mac(wire::kAllNodes)
                                         : solicitation.source_mac.value_or(frame.source_mac);
+  // A group sends nothing: whoever says so would have us answer everybody.
+  if (!is_probe && wire::is_multicast(mac)) return;
   send_advertisement({.target = solicitation.target,
                       .solicited = !is_probe,
                       .override_cached = !is_optimistic_,

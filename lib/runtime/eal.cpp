@@ -165,17 +165,19 @@ std::expected<void, std::string> start_eal(const EalRequest& request) {
 
   const RuntimeDirectory directory;
   std::string output;
+  // What became of it is known even if there is no memory to say more.
+  EalRequest with = request;
   const int result = initialise(eal_command_line(request, allowed_cpus().front()), output);
-  eal.complaint = first_complaint(output);
-  directory.remove();
-  if (result < 0) {
-    eal.failed = true;
-    return std::unexpected(fmt::format(
-        "EAL does not start: {}", eal.complaint.empty() ? rte_strerror(rte_errno) : eal.complaint));
+  if (result >= 0) {
+    eal.started_with = std::move(with);
+    std::atexit([] { rte_eal_cleanup(); });
   }
-  eal.started_with = request;
-  std::atexit([] { rte_eal_cleanup(); });
-  return {};
+  eal.failed = result < 0;
+  directory.remove();
+  eal.complaint = first_complaint(output);
+  if (result >= 0) return {};
+  return std::unexpected(fmt::format(
+      "EAL does not start: {}", eal.complaint.empty() ? rte_strerror(rte_errno) : eal.complaint));
 }
 
 std::string first_complaint(const std::string& output) {

@@ -4,10 +4,12 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <utility>
 
 namespace handfast::runtime {
 
-OutputCapture::OutputCapture() : memory_(::memfd_create("handfast-output", MFD_CLOEXEC)) {
+OutputCapture::OutputCapture()
+    : text_(kBytesMax, '\0'), memory_(::memfd_create("handfast-output", MFD_CLOEXEC)) {
   if (memory_ < 0) return;
   std::fflush(nullptr);
   stdout_ = ::dup(STDOUT_FILENO);
@@ -17,13 +19,11 @@ OutputCapture::OutputCapture() : memory_(::memfd_create("handfast-output", MFD_C
 }
 
 std::string OutputCapture::finish() {
-  constexpr std::size_t kBytesMax = 64 * 1024;
   std::fflush(nullptr);
-  std::string text(kBytesMax, '\0');
-  const ssize_t length = memory_ < 0 ? 0 : ::pread(memory_, text.data(), text.size(), 0);
-  text.resize(length > 0 ? static_cast<std::size_t>(length) : 0);
+  const ssize_t length = memory_ < 0 ? 0 : ::pread(memory_, text_.data(), text_.size(), 0);
+  text_.resize(length > 0 ? static_cast<std::size_t>(length) : 0);
   restore();
-  return text;
+  return std::move(text_);
 }
 
 void OutputCapture::restore() {

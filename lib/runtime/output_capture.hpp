@@ -19,6 +19,8 @@ class OutputCapture {
  private:
   void restore();
 
+  static constexpr std::size_t kBytesMax = 64 * 1024;
+  std::string text_;  // made beforehand: finish() takes no memory
   int memory_ = -1;
   int stdout_ = -1;
   int stderr_ = -1;

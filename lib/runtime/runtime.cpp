@@ -7,9 +7,11 @@
 #include <mutex>
 #include <optional>
 #include <semaphore>
+#include <system_error>
 #include <thread>
 
 #include "base/assert.hpp"
+#include "base/memory_refused.hpp"
 #include "base/random.hpp"
 #include "runtime/affinity.hpp"
 #include "runtime/assembly.hpp"
@@ -165,9 +167,16 @@ bool Runtime::Impl::run_on(unsigned id, const std::function<void(Worker&)>& task
 
 std::expected<std::unique_ptr<Runtime>, std::string> Runtime::start(const RuntimeConfig& config,
                                                                     MakeApplication make) {
-  auto impl = std::make_unique<Impl>(config, std::move(make));
-  if (auto status = impl->start(); !status) return std::unexpected(std::move(status.error()));
-  return std::unique_ptr<Runtime>(new Runtime(std::move(impl)));
+  // What was started so far ends with `impl`.
+  try {
+    auto impl = std::make_unique<Impl>(config, std::move(make));
+    if (auto status = impl->start(); !status) return std::unexpected(std::move(status.error()));
+    return std::unique_ptr<Runtime>(new Runtime(std::move(impl)));
+  } catch (const std::bad_alloc&) {
+    return std::unexpected(base::memory_refused("the system refused memory for the runtime"));
+  } catch (const std::system_error&) {
+    return std::unexpected(base::memory_refused("the system refused a thread for a worker"));
+  }
 }
 
 Runtime::Runtime(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

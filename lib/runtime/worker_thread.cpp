@@ -8,7 +8,9 @@
 #include <sys/prctl.h>
 
 #include <ctime>
+#include <new>
 
+#include "base/memory_refused.hpp"
 #include "runtime/affinity.hpp"
 
 namespace handfast::runtime {
@@ -60,9 +62,13 @@ Counters WorkerThread::counters() const {
 }
 
 void WorkerThread::run() {
-  const auto name = fmt::format("handfast-w{}", plan_.place.worker);
-  pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
-  outcome_ = prepare();
+  try {
+    const auto name = fmt::format("handfast-w{}", plan_.place.worker);
+    pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
+    outcome_ = prepare();
+  } catch (const std::bad_alloc&) {
+    outcome_ = std::unexpected(base::memory_refused("the system refused memory for a worker"));
+  }
   const bool prepared = outcome_.has_value();
   prepared_.release();
   order_.wait(Order::wait);
@@ -161,7 +167,7 @@ void WorkerThread::finish() {
     stack_->end_all(CloseReason::stopped);
   }
   application_.reset();
-  if (stack_ != nullptr) {
+  if (live_counters_ != nullptr) {
     const std::lock_guard lock(counters_mutex_);
     final_counters_ = live_counters_->snapshot();
     live_counters_ = nullptr;

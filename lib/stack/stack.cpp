@@ -5,29 +5,41 @@
 #include <algorithm>
 #include <new>
 
+#include "base/memory_refused.hpp"
 #include "tcp/syn_cookie.hpp"
 
 namespace handfast::stack {
 
 using tcp::Tick;
 
+namespace {
+
+std::unexpected<std::string> no_memory() {
+  return std::unexpected(base::memory_refused(
+      "the system refused the memory for the stack's tables; lower max_connections, "
+      "max_half_open or max_time_wait"));
+}
+
+}  // namespace
+
 std::expected<std::unique_ptr<Stack>, std::string> Stack::create(const StackConfig& config,
                                                                  const StackPlace& place,
                                                                  const base::DeviceInfo& device,
                                                                  base::PacketPool& pool,
                                                                  HandOver* hand_over) {
-  if (auto checked = config.check(); !checked) return std::unexpected(checked.error());
-  auto interface = net::Interface::create(config.interface, device);
-  if (!interface) return std::unexpected(interface.error());
-  std::unique_ptr<Stack> stack{new (std::nothrow)
-                                   Stack(config, place, *interface, device, pool, hand_over)};
-  if (stack == nullptr || !stack->reserve(Instant{})) {
-    return std::unexpected(
-        "the system refused the memory for the stack's tables; lower max_connections, "
-        "max_half_open or max_time_wait");
+  // The configuration's lists are copied, and the sentences of its errors made, as the standard
+  // library does it: by throwing when there is no memory.
+  try {
+    if (auto checked = config.check(); !checked) return std::unexpected(checked.error());
+    auto interface = net::Interface::create(config.interface, device);
+    if (!interface) return std::unexpected(interface.error());
+    std::unique_ptr<Stack> stack{new Stack(config, place, *interface, device, pool, hand_over)};
+    if (!stack->reserve(Instant{})) return no_memory();
+    stack->begin_control();
+    return stack;
+  } catch (const std::bad_alloc&) {
+    return no_memory();
   }
-  stack->begin_control();
-  return stack;
 }
 
 namespace {
@@ -166,6 +178,9 @@ Instant Stack::next_deadline() const {
     const std::int64_t at = (now.ns() / 1'000'000 + *ms) * 1'000'000;
     next = std::min(next, std::max(now, Instant::from_ns(at)));
   }
+  // Packets come back to the pool without a word: who waits for them looks now and then.
+  constexpr auto kLookForPackets = std::chrono::milliseconds(1);
+  if (!starved_.is_empty()) next = std::min(next, now + kLookForPackets);
   return next;
 }
 

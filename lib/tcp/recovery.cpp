@@ -166,6 +166,8 @@ void reduce_proportionally(Tcb& tcb, const AckNews& news, bool is_first) {
   Transfer& t = *tcb.transfer;
   const std::uint32_t in_network = pipe(tcb);
   const std::uint32_t delivered = news.sample.delivered;
+  // Nothing is in flight, and nothing was: the window stands.
+  if (in_network == 0 && delivered == 0) return;
   t.prr_delivered += delivered;
   std::int64_t count = 0;
   if (in_network > tcb.ssthresh) {
@@ -249,7 +251,9 @@ void react(Tcb& tcb, const base::Segment& seg, const AckNews& news, Context& con
       take_fast_state(tcb, news, context);
       break;
     case Recovery::cwr:
-      if (tcb.snd_una.is_at_or_after(t.recover)) end_recovery(tcb, context);
+      // Only when something sent since is acknowledged: CWR goes along with that, and until the
+      // peer has it each of its segments repeats the mark (RFC 3168 section 6.1.3).
+      if (tcb.snd_una.is_after(t.recover)) end_recovery(tcb, context);
       break;
     default:
       take_open_state(tcb, news, context);

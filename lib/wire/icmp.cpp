@@ -114,7 +114,11 @@ std::optional<QuotedTcp> parse_quoted_tcp_v6(const Icmp& icmp) {
       std::to_integer<std::uint8_t>(ip[6]) != kProtocolTcp) {
     return std::nullopt;
   }
-  return quoted_of(load_address(ip + 8), load_address(ip + 24), ip + kIpv6HeaderSize);
+  const Address source = load_address(ip + 8);
+  const Address destination = load_address(ip + 24);
+  // Mapped ones are IPv4's to us, whose connections IPv6 has nothing to say about.
+  if (source.is_v4() || destination.is_v4()) return std::nullopt;
+  return quoted_of(source, destination, ip + kIpv6HeaderSize);
 }
 
 std::uint32_t emit_echo_reply(std::byte* at, const LinkHeader& link, const IpFields& ip,

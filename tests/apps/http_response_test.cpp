@@ -47,7 +47,8 @@ TEST(HttpResponseReader, ABodyWithoutALengthLastsToTheEnd) {
 TEST(HttpResponseReader, RefusesWhatItCannotRead) {
   for (const char* const text :
        {"FTP 200 OK\r\n\r\n", "HTTP/1.1\r\n\r\n", "HTTP/1.1 2x0 OK\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nno colon\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        "HTTP/1.1 -20 OK\r\n\r\n", "HTTP/1.1-200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"}) {
     EXPECT_EQ(read(text).status, Status::bad) << text;
   }

@@ -49,7 +49,7 @@ class DiscoveryTest : public testing::Test {
     frame.kind = wire::FrameKind::icmpv6;
     frame.source = source;
     frame.destination = destination;
-    frame.source_mac = kPeerMac;
+    frame.source_mac = asking_mac_;
     return neighbours_->receive_solicitation(question, frame, now_);
   }
   bool hear(const Advertisement& answer) {
@@ -91,6 +91,7 @@ class DiscoveryTest : public testing::Test {
   }
   Counters counted() const { return counters_.snapshot(); }
 
+  base::MacAddress asking_mac_ = kPeerMac;  // whose frame a question comes in
   FakeSink sink_;
   base::LiveCounters counters_;
   Interface interface_ =
@@ -238,6 +239,13 @@ TEST_F(DiscoveryTest, AQuestionWithoutALinkAddressIsAnsweredToItsFrame) {
   EXPECT_FALSE(hear(Solicitation{.target = kOurs6}, kPeer6, kOurs6));
   EXPECT_EQ(last().mac, kPeerMac);
   EXPECT_EQ(neighbours_->size(), 0U);
+}
+
+// No frame comes from a group (IEEE 802.3): an answer would go to everybody.
+TEST_F(DiscoveryTest, AQuestionInAGroupsFrameIsNotAnswered) {
+  asking_mac_ = wire::kBroadcastMac;
+  hear(Solicitation{.target = kOurs6}, kPeer6, wire::solicited_node(kOurs6));
+  EXPECT_TRUE(sink_.sent.empty());
 }
 
 TEST_F(DiscoveryTest, QuestionsAreAnsweredForRangesAndTheLinkLocalAddress) {

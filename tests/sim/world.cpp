@@ -99,8 +99,8 @@ void World::start_stack(std::size_t index, std::uint64_t seed) {
   if (!settings.seed || host.stack != nullptr) settings.seed = seed;
   host.pump.reset();
   host.stack.reset();
-  auto stack = stack::Stack::create(settings, place_of(index, seed), host.device->info(), host.pool,
-                                    nullptr);
+  auto stack = stack::Stack::create(settings, place_of(index, seed), host.device->info(),
+                                    host.device->pool(), nullptr);
   if (!stack) std::fprintf(stderr, "host %zu: %s\n", index, stack.error().c_str());
   HANDFAST_ASSERT(stack.has_value());
   host.stack = std::move(*stack);

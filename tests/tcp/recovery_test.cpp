@@ -498,5 +498,28 @@ TEST_F(RecoveryTest, IdleConnectionGivesItsTransferBack) {
   EXPECT_LE(tcb.cwnd, 10'000U);  // RFC 5681 section 4.1
 }
 
+// The peer sets ECE until it has CWR, which leaves with new data only. When there is none the mark
+// comes again and again, with the peer's own data: it counts once, and leaves a window to go on in.
+TEST_F(RecoveryTest, AMarkRepeatedWhileNothingIsInFlightCountsOnce) {
+  config.ecn = EcnMode::offer;
+  restart();
+  send_flight(10);
+  Segment marked = ack(6);
+  marked.flags |= base::kEce;
+  arrive(marked);
+  ASSERT_EQ(tcb.ssthresh, 2500U);
+  marked.ack = start_of(11);
+  for (; marked.seq.is_before(Seq{kPeerIss + 20}); marked.seq += 4) {
+    arrive(marked, "text");
+    output();
+  }
+  EXPECT_EQ(tcb.ssthresh, 2500U);
+  EXPECT_EQ(counters.ecn_reductions.value(), 1U);
+  queue(std::string(10'000, 'x'));
+  const auto sent = output();
+  EXPECT_EQ(numbers(sent), (Numbers{11, 12}));
+  EXPECT_TRUE(sent[0].segment.has(base::kCwr));
+}
+
 }  // namespace
 }  // namespace handfast::tcp

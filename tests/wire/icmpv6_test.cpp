@@ -132,6 +132,19 @@ TEST(Icmpv6, MalformedQuotesAreNoQuotes) {
   EXPECT_FALSE(is_quote(quote_with_byte(6, 44)));  // a fragment: we send none
 }
 
+// Or an ICMPv6 message would reach a connection over IPv4, which is what mapped addresses mean
+// here.
+TEST(Icmpv6, QuotesOfMappedAddressesAreNoQuotes) {
+  constexpr std::size_t kSourceAt = 8;
+  constexpr std::size_t kDestinationAt = 24;
+  const Address mapped = Address::v4(0xc6120001);
+  for (const std::size_t at : {kSourceAt, kDestinationAt}) {
+    Buffer quote = quote_of_v6(tcp6_frame(data_segment({})));
+    std::memcpy(&quote[at], mapped.bytes().data(), sizeof mapped);
+    EXPECT_FALSE(parse_error_about(quote, kIcmpv6PacketTooBig).quoted.has_value()) << at;
+  }
+}
+
 TEST(Discovery, AddressesAreMadeAsTheRfcsSay) {
   const Address address = Address::parse("2001:db8::1234:5678:9abc:def0").value();
   EXPECT_EQ(solicited_node(address).to_string(), "ff02::1:ffbc:def0");
