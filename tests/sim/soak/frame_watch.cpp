@@ -141,9 +141,10 @@ void FrameWatch::meet_peer(Flow& flow, const TcpGlance& seg) {
   flow.knows_peer = true;
   flow.edge_offered = seg.ack;
   constexpr std::uint32_t kFirstTextMax = 1U << 20;
-  const auto found = std::ranges::find_if(
-      flow.syns, [&](const PeerSyn& syn) { return seg.ack - (syn.seq + 1) < kFirstTextMax; });
-  if (found == flow.syns.end()) {
+  // Forged ones may stand near the right one, which the ACK is closest to.
+  const auto distance = [&](const PeerSyn& syn) { return seg.ack - (syn.seq + 1); };
+  const auto found = std::ranges::min_element(flow.syns, {}, distance);
+  if (found == flow.syns.end() || distance(*found) >= kFirstTextMax) {
     flow.received_end = seg.ack;
     flow.is_vague = true;
     return;
