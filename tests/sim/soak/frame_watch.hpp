@@ -31,7 +31,7 @@ class FrameWatch final : public base::Device {
   void forget() { flows_.clear(); }
 
  private:
-  static constexpr std::size_t kSynsMax = 8;
+  static constexpr std::size_t kSynsMax = 64;
   static constexpr std::size_t kEarlyMax = 64;
 
   struct PeerSyn {
