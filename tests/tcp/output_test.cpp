@@ -379,8 +379,8 @@ TEST_F(Output, NothingToSendIsNotPaced) {
 // any left, no acknowledgement could arrive that gives them back.
 TEST_F(Output, CuttingUpLeavesPacketsForWhatArrives) {
   established();
-  tcb.cwnd = 1 << 20;
   queue(std::string(58'000, 'x'));
+  tcb.cwnd = 1 << 20;
   std::vector<base::Packet> taken(600);
   ASSERT_EQ(pool.allocate(taken), taken.size());
   tcb.snd_mss = 100;

@@ -3,6 +3,7 @@
 // wire. It knows nothing of the stack's records; RecordCheck looks at those.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -24,20 +25,26 @@ class FrameWatch final : public base::Device {
   std::size_t send(Instant now, std::span<const base::Packet> frames) override;
   Instant next_arrival() const override { return inner_.next_arrival(); }
 
+  // Whether the stack may have dropped a segment that it had sent: its next one then leaves a gap.
+  void set_has_dropped(std::function<bool()> call) { has_dropped_ = std::move(call); }
   // The host's stack knows nothing any more.
   void forget() { flows_.clear(); }
 
  private:
+  static constexpr std::size_t kSynsMax = 64;
+  static constexpr std::size_t kEarlyMax = 64;
+
   struct PeerSyn {
     base::Seq seq;
     std::optional<std::uint8_t> shift;
     std::uint16_t window;
   };
   struct Flow {
-    base::FlowKey key;                  // the host is local
-    std::optional<PeerSyn> newest_syn;  // which may be anybody's
-    std::optional<PeerSyn> peer_syn;    // that the connection began with
-    std::optional<std::uint8_t> shift;  // that we offered
+    base::FlowKey key;                      // the host is local
+    std::vector<PeerSyn> syns;              // the newest that came; any may be anybody's
+    std::vector<drivers::TcpGlance> early;  // what came before it was known whose
+    std::optional<PeerSyn> peer_syn;        // that the connection began with
+    std::optional<std::uint8_t> shift;      // that we offered
     base::Seq iss;
     std::optional<base::Seq> answered;  // by our SYN-ACK: behind the peer's SYN
     bool has_iss = false;
@@ -53,6 +60,7 @@ class FrameWatch final : public base::Device {
   void see_sent(std::span<const base::Packet> frame);
   void see_received(const base::Packet& packet);
   void trace(const drivers::TcpGlance& seg, const char* verb);
+  void note_received(Flow& flow, const drivers::TcpGlance& seg);
   Flow& flow_of(const base::FlowKey& key);
   void check_sent(Flow& flow, const drivers::TcpGlance& seg);
   void check_acknowledgement(Flow& flow, const drivers::TcpGlance& seg);
@@ -64,6 +72,7 @@ class FrameWatch final : public base::Device {
   std::size_t host_;
   Journal& journal_;
   std::vector<Flow> flows_;
+  std::function<bool()> has_dropped_;
 };
 
 }  // namespace handfast::sim

@@ -114,6 +114,11 @@ void SoakRun::add_host(std::size_t index) {
     return watch;
   };
   world_.add_host(config);
+  site.watch->set_has_dropped([this, index] {
+    const Counters counters = world_.worker(index).counters();
+    return counters.neighbour_queue_dropped + counters.no_packet_buffer + counters.answers_dropped >
+           0;
+  });
   site.check = std::make_unique<RecordCheck>(index, books_, journal_);
   site.application =
       std::make_unique<Application>(index, world_, books_, journal_, host.config.seed ^ 0x50af);
