@@ -52,6 +52,15 @@ apps::Parsed<Route> parse_route(const RouteWords& words) {
   return Route{*prefix, *address};
 }
 
+void add_http_options(CLI::App& app, Options& options) {
+  apps::add_parsed(app, "--http-head-timeout", options.http_patience.head, apps::parse_duration,
+                   "http: from the first byte of a request's head to its last; default: 20s",
+                   "TIME");
+  apps::add_parsed(app, "--http-idle-timeout", options.http_patience.idle, apps::parse_duration,
+                   "http: between requests, and while neither body nor answer moves; default: 75s",
+                   "TIME");
+}
+
 void add_options(CLI::App& app, Options& options, Words& words) {
   app.add_option("--listen", words.listen,
                  "offer a service on a TCP port, any number of times: echo, discard, chargen, "
@@ -100,12 +109,7 @@ void add_options(CLI::App& app, Options& options, Words& words) {
       "them; default: 16384",
       "N");
   apps::add_connection_settings(app, options.connection_settings);
-  apps::add_parsed(app, "--http-head-timeout", options.http_patience.head, apps::parse_duration,
-                   "http: from the first byte of a request's head to its last; default: 20s",
-                   "TIME");
-  apps::add_parsed(app, "--http-idle-timeout", options.http_patience.idle, apps::parse_duration,
-                   "http: between requests, and while neither body nor answer moves; default: 75s",
-                   "TIME");
+  add_http_options(app, options);
   app.add_flag("--textbook", options.textbook,
                "every acknowledgement and FIN in a segment of its own");
   app.add_flag("--fast-open", options.fast_open,

@@ -3,71 +3,13 @@
 
 #include "tcp/recovery.hpp"
 
-#include "connection_fixture.hpp"
+#include "recovery_fixture.hpp"
 #include "tcp/rack.hpp"
 
 namespace handfast::tcp {
 namespace {
 
 using namespace std::chrono_literals;
-
-class RecoveryTest : public ConnectionTest {
- public:
-  RecoveryTest() {
-    config.sack = true;
-    config.send_buffer = 1 << 20;
-    restart();
-  }
-
-  // Established with a round trip of 20 ms, and `segments` full ones in flight.
-  void send_flight(std::uint32_t segments) {
-    open(tcb, key, Seq{iss}, context);
-    output();
-    wait(20ms);
-    Segment syn_ack = make(kSyn | kAck, kPeerIss, iss + 1);
-    syn_ack.options.present = TcpOptions::kMss | TcpOptions::kSackPermitted;
-    if (config.timestamps) syn_ack.options.present |= TcpOptions::kTimestamps;
-    syn_ack.options.mss = 1000;
-    if (config.timestamps) syn_ack.options.mss += kTimestampOption;
-    if (config.ecn == EcnMode::offer) syn_ack.flags |= base::kEce;
-    arrive(syn_ack);
-    ASSERT_TRUE(tcb.sack);
-    ASSERT_EQ(tcb.snd_mss, 1000);
-    output();
-    queue(std::string(segments * 1000, 'x'));
-    tcb.cwnd = segments * 1000;
-    ASSERT_EQ(output().size(), segments);
-  }
-
-  Seq start_of(std::uint32_t segment) const { return Seq{iss + 1 + (segment - 1) * 1000}; }
-
-  // Everything before segment `next` has arrived, and the blocks: first and last segment of each.
-  Segment ack(std::uint32_t next,
-              std::initializer_list<std::pair<std::uint32_t, std::uint32_t>> blocks = {}) {
-    Segment segment = make(kAck, kPeerIss + 1, start_of(next).raw());
-    for (const auto& [first, last] : blocks) {
-      segment.options.sack[segment.options.sack_count++] = {start_of(first), start_of(last + 1)};
-    }
-    if (config.timestamps) {
-      segment.options.present |= TcpOptions::kTimestamps;
-      segment.options.ts_echo = echoed;
-    }
-    return segment;
-  }
-  // The numbers of the segments that leave now.
-  std::vector<std::uint32_t> sent_segments() { return numbers(output()); }
-  std::vector<std::uint32_t> numbers(const std::vector<Sent>& sent) const {
-    std::vector<std::uint32_t> out;
-    for (const Sent& s : sent) {
-      if (!s.payload.empty()) out.push_back((s.segment.seq - start_of(1)) / 1000 + 1);
-    }
-    return out;
-  }
-  using Numbers = std::vector<std::uint32_t>;
-
-  std::uint32_t iss = kIss;
-  std::uint32_t echoed = 0;
-};
 
 TEST_F(RecoveryTest, LostSegmentIsSentAgainWhenThreeHaveOvertakenIt) {
   send_flight(10);
@@ -409,81 +351,6 @@ TEST_F(RecoveryTest, ImpossibleBlocksAreIgnored) {
   EXPECT_EQ(sent_segments(), Numbers{});
 }
 
-TEST_F(RecoveryTest, MarkReducesTheWindowOnce) {  // RFC 3168 section 6.1.2
-  config.ecn = EcnMode::offer;
-  restart();
-  open(tcb, key, Seq{kIss}, context);
-  const auto syn = output();
-  ASSERT_EQ(syn.size(), 1U);
-  EXPECT_TRUE(syn[0].segment.has(base::kEce) && syn[0].segment.has(base::kCwr));
-  Segment syn_ack = make(kSyn | kAck | base::kEce, kPeerIss, kIss + 1);
-  syn_ack.options.present = TcpOptions::kMss | TcpOptions::kSackPermitted;
-  syn_ack.options.mss = 1000;
-  arrive(syn_ack);
-  output();
-  ASSERT_TRUE(tcb.ecn);
-  queue(std::string(10'000, 'x'));
-  for (const Sent& s : output()) EXPECT_EQ(s.segment.ecn, base::Ecn::ect_0);
-  queue(std::string(10'000, 'y'));
-  wait(20ms);
-  for (std::uint32_t n = 2; n <= 6; ++n) {
-    Segment marked = ack(n);
-    marked.flags |= base::kEce;
-    arrive(marked);
-  }
-  EXPECT_EQ(counters.ecn_reductions.value(), 1U);
-  EXPECT_EQ(tcb.ssthresh, 5000U);
-  const auto sent = output();
-  ASSERT_FALSE(sent.empty());
-  EXPECT_TRUE(sent[0].segment.has(base::kCwr));
-  for (std::size_t i = 1; i < sent.size(); ++i) EXPECT_FALSE(sent[i].segment.has(base::kCwr));
-}
-
-// What a mark took is not given back because a loss turns out to be none.
-TEST_F(RecoveryTest, UndoingALossLeavesTheReductionForAMark) {
-  config.ecn = EcnMode::offer;
-  config.timestamps = true;
-  restart();
-  send_flight(20);
-  echoed = context.timestamp;
-  wait(25ms);
-  Segment marked = ack(2);
-  marked.flags |= base::kEce;
-  arrive(marked);
-  const std::uint32_t reduced = tcb.ssthresh;
-  EXPECT_LT(reduced, 11'000U);
-  for (std::uint32_t last = 3; last <= 5; ++last) arrive(ack(2, {{3, last}}));
-  EXPECT_EQ(sent_segments(), Numbers{2});
-  wait(1ms);
-  arrive(ack(6));
-  EXPECT_EQ(tcb.ssthresh, reduced);
-}
-
-// RFC 3168 section 6.1.2: one reduction answers both, and the receiver is told of it.
-TEST_F(RecoveryTest, MarkDuringARecoveryKeepsItsReduction) {
-  config.ecn = EcnMode::offer;
-  config.timestamps = true;
-  restart();
-  send_flight(20);
-  echoed = context.timestamp;
-  wait(25ms);
-  for (std::uint32_t last = 2; last <= 4; ++last) arrive(ack(1, {{2, last}}));
-  EXPECT_EQ(sent_segments(), Numbers{1});
-  const std::uint32_t reduced = tcb.ssthresh;
-  EXPECT_LT(reduced, 11'000U);
-  Segment marked = ack(1, {{2, 5}});
-  marked.flags |= base::kEce;
-  arrive(marked);
-  wait(1ms);
-  arrive(ack(21));
-  EXPECT_EQ(tcb.ssthresh, reduced);
-  queue(std::string(3000, 'y'));
-  const auto sent = output();
-  ASSERT_EQ(sent.size(), 3U);
-  EXPECT_TRUE(sent[0].segment.has(base::kCwr));
-  EXPECT_FALSE(sent[1].segment.has(base::kCwr));
-}
-
 TEST_F(RecoveryTest, IdleConnectionGivesItsTransferBack) {
   send_flight(2);
   wait(20ms);
@@ -496,29 +363,6 @@ TEST_F(RecoveryTest, IdleConnectionGivesItsTransferBack) {
   queue("more");  // and takes one again
   EXPECT_EQ(output().size(), 1U);
   EXPECT_LE(tcb.cwnd, 10'000U);  // RFC 5681 section 4.1
-}
-
-// The peer sets ECE until it has CWR, which leaves with new data only. When there is none the mark
-// comes again and again, with the peer's own data: it counts once, and leaves a window to go on in.
-TEST_F(RecoveryTest, AMarkRepeatedWhileNothingIsInFlightCountsOnce) {
-  config.ecn = EcnMode::offer;
-  restart();
-  send_flight(10);
-  Segment marked = ack(6);
-  marked.flags |= base::kEce;
-  arrive(marked);
-  ASSERT_EQ(tcb.ssthresh, 2500U);
-  marked.ack = start_of(11);
-  for (; marked.seq.is_before(Seq{kPeerIss + 20}); marked.seq += 4) {
-    arrive(marked, "text");
-    output();
-  }
-  EXPECT_EQ(tcb.ssthresh, 2500U);
-  EXPECT_EQ(counters.ecn_reductions.value(), 1U);
-  queue(std::string(10'000, 'x'));
-  const auto sent = output();
-  EXPECT_EQ(numbers(sent), (Numbers{11, 12}));
-  EXPECT_TRUE(sent[0].segment.has(base::kCwr));
 }
 
 }  // namespace
