@@ -182,7 +182,8 @@ std::size_t World::Host::turn(Instant now) {
   const std::size_t moved = pump->turn(config.clock.local(now), [this] {
     if (config.on_turn) config.on_turn(stack->worker());
   });
-  const bool is_starved = moved == 0 && stack->has_output() && pool.outstanding() > 0;
+  const bool is_waiting = stack->has_output() || !stack->frames().empty();
+  const bool is_starved = moved == 0 && is_waiting && pool.outstanding() > 0;
   looks = is_starved ? looks + 1 : 0;
   if (looks == kLooksMax) {
     std::fprintf(stderr, "a host starves: %zu of %zu packets are out\n", pool.outstanding(),

@@ -99,7 +99,8 @@ class World {
     base::Device* device = nullptr;
     std::unique_ptr<stack::Stack> stack;
     std::unique_ptr<stack::Pump> pump;
-    // It could not send what is due, for want of packets, and looks again then.
+    // It could not send what is due, for want of packets or of room in its device, and looks again
+    // then.
     Instant looks_again_at = Instant::never();
     int looks = 0;
   };

@@ -1,5 +1,7 @@
 #include "tests/sim/soak/judge.hpp"
 
+#include <algorithm>
+
 namespace handfast::sim {
 
 void Judge::expect(bool holds, std::size_t number, std::size_t end, const char* what) const {
@@ -70,6 +72,12 @@ bool Judge::was_reset_on_the_way(std::size_t number) const {
   return false;
 }
 
+// A SYN in the window returns a passive open to LISTEN (RFC 9293 section 3.10.7.4, fourth step).
+bool Judge::has_forged_syns() const {
+  return std::ranges::any_of(
+      plan_.hosts, [](const HostPlan& host) { return host.has_box && host.box.blind_segment > 0; });
+}
+
 bool Judge::has_cause_for_reset(std::size_t number, std::size_t end) const {
   const EndBook& book = books_.at(number, end);
   const EndBook& peer = books_.at(number, 1 - end);
@@ -80,7 +88,9 @@ bool Judge::has_cause_for_reset(std::size_t number, std::size_t end) const {
   if (peer.closed == 1 && peer.reason == CloseReason::reset) return plan_.is_hostile;
   if (peer.closed == 1 && peer.reason != CloseReason::finished) return true;
   // A handshake that the peer gave up, or had no record for.
-  if (peer.opened == 0) return plan_.is_hostile || plan_.connections[number].is_mutual;
+  if (peer.opened == 0) {
+    return plan_.is_hostile || plan_.connections[number].is_mutual || has_forged_syns();
+  }
   // Our last FIN came when its TIME-WAIT was over, or had made way.
   return peer.closed == 1 &&
          (there.time_waits_given_up > 0 || book.closed_at - peer.closed_at >= there.time_wait);
@@ -92,6 +102,7 @@ void Judge::judge_undisturbed(std::size_t number) const {
   const EndBook& server = books_.at(number, kServerEnd);
   if (plan_.connections[number].is_mutual || !client.is_active) return;
   if (client.abort_called || server.abort_called) return;
+  if (server.opened == 0 && has_forged_syns()) return;
   for (const std::size_t end : {kClientEnd, kServerEnd}) {
     const EndBook& book = books_.at(number, end);
     const EndBook& peer = books_.at(number, 1 - end);

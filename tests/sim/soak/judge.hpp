@@ -32,6 +32,7 @@ class Judge {
   void judge_end(std::size_t number, std::size_t end) const;
   void judge_finished(std::size_t number, std::size_t end) const;
   bool has_cause_for_reset(std::size_t number, std::size_t end) const;
+  bool has_forged_syns() const;
   bool was_reset_on_the_way(std::size_t number) const;
   void judge_undisturbed(std::size_t number) const;
   void expect(bool holds, std::size_t number, std::size_t end, const char* what) const;

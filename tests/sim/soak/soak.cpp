@@ -5,10 +5,13 @@
 #include <oneapi/tbb/blocked_range.h>
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/parallel_for.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <atomic>
+#include <algorithm>
+#include <array>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <mutex>
@@ -61,7 +64,17 @@ class Tally {
   std::array<std::uint64_t, std::tuple_size_v<decltype(SoakReport::ends)>> ends_{};
 };
 
+// An assertion ends the whole run: it is to be known in which seed.
+thread_local std::uint64_t running_seed = 0;
+
+void tell_seed(int) {
+  std::array<char, 64> line{};
+  const auto end = fmt::format_to_n(line.data(), line.size(), "seed {}: aborted\n", running_seed);
+  (void)!::write(STDOUT_FILENO, line.data(), std::min(end.size, line.size()));
+}
+
 int run_many(const Options& options) {
+  std::signal(SIGABRT, tell_seed);
   const std::size_t threads = options.threads != 0
                                   ? options.threads
                                   : static_cast<std::size_t>(std::thread::hardware_concurrency());
@@ -73,6 +86,7 @@ int run_many(const Options& options) {
       oneapi::tbb::blocked_range<std::uint64_t>(options.from, options.from + options.seeds),
       [&](const auto& range) {
         for (std::uint64_t seed = range.begin(); seed != range.end(); ++seed) {
+          running_seed = seed;
           tally.add(run_soak(Plan::draw(seed)));
         }
       });

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 #include "tests/sim/soak/application.hpp"
 #include "tests/sim/soak/frame_watch.hpp"
@@ -30,6 +31,7 @@ struct Event {
   Kind kind;
   std::size_t which;  // a connection's number, or a host
   std::size_t end = 0;
+  std::size_t order = 0;  // among those of the same moment
 };
 
 class SoakRun {
@@ -141,7 +143,10 @@ void SoakRun::listen(std::size_t host) {
 void SoakRun::plan_events() {
   for (std::size_t number = 0; number < plan_.connections.size(); ++number) plan_connection(number);
   for (std::size_t host = 0; host < plan_.hosts.size(); ++host) plan_host(host);
-  std::ranges::stable_sort(events_, {}, &Event::at);
+  for (std::size_t i = 0; i < events_.size(); ++i) events_[i].order = i;
+  std::ranges::sort(events_, {}, [](const Event& event) {
+    return std::pair{event.at, event.order};
+  });
 }
 
 void SoakRun::plan_connection(std::size_t number) {
