@@ -256,7 +256,7 @@ void DrivenConnection::icmp() {
   if (input_.flag()) {
     (void)tcp::packet_too_big(tcb_, quoted, mtu, context_);
   } else {
-    (void)tcp::icmp_error(tcb_, quoted, (mtu & 1) != 0);
+    (void)tcp::icmp_error(tcb_, quoted, NetworkError::host_unreachable, (mtu & 1) != 0);
   }
   after(true);
 }
