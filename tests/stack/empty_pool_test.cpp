@@ -24,7 +24,13 @@ class ScarcePool final : public base::PacketPool {
   std::size_t data_room() const override { return inner_.data_room(); }
   void share(const base::Packet& packet) override { inner_.share(packet); }
   bool is_shared(const base::Packet& packet) const override { return inner_.is_shared(packet); }
-  unsigned free_sixteenths() const override { return is_refusing() ? 0 : inner_.free_sixteenths(); }
+  // Who only looks whether there are packets, and asks for none while there are not, has been
+  // refused as well.
+  unsigned free_sixteenths() const override {
+    if (!is_refusing()) return inner_.free_sixteenths();
+    ++asked_;
+    return 0;
+  }
 
   bool is_refusing() const { return asked_ >= first_ && asked_ < end_; }
   bool has_refused() const { return asked_ > first_; }
@@ -33,7 +39,7 @@ class ScarcePool final : public base::PacketPool {
   base::PacketPool& inner_;
   std::size_t first_;
   std::size_t end_;
-  std::size_t asked_ = 0;
+  mutable std::size_t asked_ = 0;
 };
 
 // A host's own device, with a pool that runs dry. What arrives meanwhile is lost, as with a port
