@@ -283,8 +283,7 @@ TEST(Ipv6, TellsWhichNextHeaderWasNotKnown) {
 
 // RFC 8200 section 4.2.
 TEST(Ipv6, TellsWhichOptionWasNotKnownAndWhetherToSay) {
-  for (const unsigned first : {+kHopByHop, +kDestinationHeader}) {
-    const auto type = static_cast<std::uint8_t>(first);
+  for (const std::uint8_t type : {kHopByHop, kDestinationHeader}) {
     EXPECT_EQ(refused_behind(type, {6, 0, 0x45, 4, 0, 0, 0, 0}).complaint, Complaint::none);
     const RefusedPacket told = refused_behind(type, {6, 0, 0, 0, 0x85, 2, 0, 0});
     EXPECT_EQ(told.complaint, Complaint::option_of_any_kind);

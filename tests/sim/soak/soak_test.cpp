@@ -58,7 +58,7 @@ TEST(SoakRegression, SeedsThatOnceFailed) {
 }
 
 TEST(SoakRun, EqualSeedsGiveEqualRuns) {
-  for (const std::uint64_t seed : {3, 17, 258}) {
+  for (const std::uint64_t seed : {3U, 17U, 258U}) {
     std::vector<std::string> lines[2];
     std::uint64_t digests[2];
     for (int i = 0; i < 2; ++i) {
