@@ -149,8 +149,6 @@ struct Tcb {
 
   // Sent and not acknowledged, whether or not it is still in the network.
   std::uint32_t in_flight() const { return snd_nxt - snd_una; }
-  // Queued and not sent yet.
-  std::uint32_t unsent() const { return snd_end - snd_nxt; }
   // RCV.WND: what has been promised and not used.
   std::uint32_t rcv_wnd() const { return rcv_adv - rcv_nxt; }
   bool fin_sent() const { return fin_queued && snd_max.is_after(snd_end); }
