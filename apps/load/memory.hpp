@@ -21,11 +21,11 @@ Footprint read_footprint(std::istream& status, std::istream& smaps_rollup);
 Footprint own_footprint();
 
 struct MemoryUse {
-  Footprint before;  // the runtime runs and nothing is open
+  Footprint before;  // the runtime is not started yet
   Footprint after;   // all are open
   std::uint64_t table_bytes = 0;
   std::uint64_t records = 0;          // connections, each of the process's ends counted by itself
-  std::uint64_t list_bytes_each = 0;  // in the generator's own list, which was there before
+  std::uint64_t list_bytes_each = 0;  // in the generator's own list; the kernel counts it too
 
   double program_bytes_each() const { return each(table_bytes); }
   double kernel_bytes_each() const {

@@ -134,6 +134,7 @@ void add_machine_options(CLI::App& app, Options& options) {
   apps::add_parsed(app, "--workers", options.workers, count_up_to(kWorkersMax),
                    "workers a side; default: 1", "N");
   app.add_flag("--huge-pages", options.huge_pages, "use 2 MiB pages (needs them to be set up)");
+  app.add_flag("--no-prefault", options.no_prefault, apps::kNoPrefaultHelp);
   apps::add_parsed(app, "--idle", options.idle, apps::parse_idle, apps::kIdleHelp, "MODE");
   apps::add_parsed(app, "--seed", options.seed, apps::parse_seed,
                    "seed of all random choices; default: the system's randomness", "N");

@@ -65,6 +65,7 @@ struct Options {
   std::optional<std::uint32_t> max_time_wait;  // none: from rate, duration and memory
   std::optional<std::uint64_t> seed;
   bool huge_pages = false;
+  bool no_prefault = false;
   IdleMode idle = IdleMode::poll;
   std::string json_file;
   std::string pcap_file;

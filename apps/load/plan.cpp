@@ -17,6 +17,7 @@ constexpr std::uint32_t kConcurrencyAtRate = 65'536;
 constexpr std::uint64_t kTimeWaitBytes = 36;  // a record and its share of the table
 constexpr std::uint64_t kTimeWaitMin = 65'536;
 constexpr std::uint64_t kTimeWaitMax = 500'000'000;
+constexpr double kUsualRate = 2e6;    // whose TIME-WAIT records' memory is taken at start
 constexpr double kFastestRate = 5e6;  // connections/s, where no rate is given
 constexpr std::uint32_t kSpareRecords = 4'096;
 constexpr std::uint32_t kRequestsAtOnce = 10'240;
@@ -50,17 +51,22 @@ std::uint32_t requests_at_once(const Options& options) {
       std::min<std::uint64_t>(options.in_flight.value_or(kRequestsAtOnce), *options.connections));
 }
 
-// Room for every close whose 2MSL falls into the run, as far as an eighth of the memory goes.
-std::uint64_t time_wait_room(const Options& options, std::uint64_t memory_available) {
-  if (options.max_time_wait) return *options.max_time_wait;
+// Connections whose 2MSL falls into the run, at so many a second where no rate is asked for.
+std::uint64_t closes_in_run(const Options& options, double rate) {
+  const bool keeps_all = options.mode == Mode::hold || options.mode == Mode::exchange;
+  if (keeps_all) return 0;
   double time = seconds(2 * options.msl);
   if (options.duration) time = std::min(time, seconds(*options.duration));
-  double closes = options.rate.value_or(kFastestRate) * time;
+  double closes = options.rate.value_or(rate) * time;
   if (options.connections) closes = std::min(closes, static_cast<double>(*options.connections));
-  const bool keeps_all = options.mode == Mode::hold || options.mode == Mode::exchange;
-  if (keeps_all) closes = 0;
+  return static_cast<std::uint64_t>(closes);
+}
+
+// Room for every one of them, as far as an eighth of the memory goes.
+std::uint64_t time_wait_room(const Options& options, std::uint64_t memory_available) {
+  if (options.max_time_wait) return *options.max_time_wait;
   const std::uint64_t wanted =
-      static_cast<std::uint64_t>(closes) + in_passing(options) + kTimeWaitMin;
+      closes_in_run(options, kFastestRate) + in_passing(options) + kTimeWaitMin;
   const std::uint64_t memory = memory_available / 8 / kTimeWaitBytes;
   // Each of the kept ones ends as one, and takes no more memory than it had.
   return std::min(options.kept() + std::max(std::min(wanted, memory), kTimeWaitMin), kTimeWaitMax);
@@ -79,6 +85,7 @@ StackConfig both_sides(const Options& options) {
   stack.msl = options.msl;
   stack.textbook = options.textbook;
   stack.congestion_control = options.congestion;
+  stack.prefault = !options.no_prefault;
   stack.interface.mtu = options.mtu;
   // A pure load has no use for long patience: what is lost is to show in the report.
   stack.syn_timeout = std::chrono::seconds(30);
@@ -98,6 +105,11 @@ StackConfig client_stack(const Options& options, std::uint64_t time_wait_per_wor
       static_cast<std::uint32_t>(options.kept()) + records_for(in_passing(options));
   stack.max_half_open = kSpareRecords;
   stack.max_time_wait = static_cast<std::uint32_t>(time_wait_per_worker) + kSpareTimeWait;
+  const std::uint64_t closes = closes_in_run(options, kUsualRate) / options.workers;
+  if (stack.prefault) {
+    stack.prefault_time_wait =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(closes, stack.max_time_wait));
+  }
   if (options.fast_open) stack.fast_open = FastOpen::client;
   return stack;
 }

@@ -100,12 +100,12 @@ std::unique_ptr<Application> Run::make_end(unsigned worker) {
 
 std::expected<void, std::string> Run::start() {
   if (auto ok = check_memory(options_, memory_available()); !ok) return ok;
+  footprint_at_start_ = own_footprint();
   auto runtime =
       Runtime::start(plan_.runtime, [this](unsigned worker) { return make_end(worker); });
   if (!runtime) return std::unexpected(runtime.error());
   runtime_ = std::move(*runtime);
   start_ = Clock::now();
-  footprint_at_start_ = own_footprint();
   return {};
 }
 

@@ -22,6 +22,10 @@ inline constexpr const char* kIdleHelp =
     "what a worker does without work: poll (default) or sleep, which frees its core and adds up to "
     "a millisecond to what comes next";
 
+inline constexpr const char* kNoPrefaultHelp =
+    "do not take the tables' memory at start but as it is used: starts sooner, and now and then a "
+    "frame waits for the kernel to clear a page";
+
 // "auto", "off" or "on".
 Parsed<Offload> parse_offload(std::string_view text);
 std::string_view to_string(Offload mode);

@@ -115,6 +115,7 @@ void add_options(CLI::App& app, Options& options, Words& words) {
   app.add_flag("--fast-open", options.fast_open,
                "take requests that come in the SYN, of clients that show a cookie (RFC 7413)");
   app.add_flag("--huge-pages", options.huge_pages, "use 2 MiB pages (needs them to be set up)");
+  app.add_flag("--no-prefault", options.no_prefault, apps::kNoPrefaultHelp);
   apps::add_parsed(app, "--idle", options.idle, apps::parse_idle, apps::kIdleHelp, "MODE");
   apps::add_parsed(app, "--bytes", options.bytes, apps::parse_count,
                    "bytes that `source` sends on each connection; default: 100M", "N");
@@ -224,6 +225,7 @@ RuntimeConfig runtime_config(const Options& options) {
   stack.interface.mtu = options.mtu;
   stack.interface.routes = options.routes;
   stack.max_connections = options.max_connections;
+  stack.prefault = !options.no_prefault;
   stack.msl = options.msl;
   stack.congestion_control = options.congestion;
   if (options.has(Service::echo) || options.dial) stack.send_buffer = kOwedMax;

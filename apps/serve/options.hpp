@@ -61,6 +61,7 @@ struct Options {
   bool textbook = false;   // nothing rides on anything else
   bool fast_open = false;  // take text in SYNs (RFC 7413)
   bool huge_pages = false;
+  bool no_prefault = false;
   IdleMode idle = IdleMode::poll;
   std::string json_file;
   std::string pcap_file;

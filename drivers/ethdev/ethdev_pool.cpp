@@ -104,6 +104,7 @@ std::size_t EthdevPool::allocate(std::span<base::Packet> out) {
     }
     for (std::size_t i = 0; i < count; ++i) {
       auto* const mbuf = static_cast<rte_mbuf*>(mbufs[i]);
+      __builtin_prefetch(mbuf, 1);  // sending writes it, and it may be another core's still
       out[filled++] = {.data = buffer_start(mbuf) + base::kPacketHeadroom, .buffer = mbuf};
     }
   }

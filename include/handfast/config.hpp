@@ -81,11 +81,16 @@ struct InterfaceConfig {
 struct StackConfig {
   InterfaceConfig interface;
 
-  std::uint32_t max_connections = 65'536;   // full records: SYN-SENT to LAST-ACK
-  std::uint32_t max_half_open = 65'536;     // SYN-RECEIVED of listeners, 64 bytes each
+  std::uint32_t max_connections = 65'536;  // full records: SYN-SENT to LAST-ACK
+  std::uint32_t max_half_open = 65'536;    // SYN-RECEIVED of listeners, 64 bytes each
   std::uint32_t max_half_open_per_listener = 32'768;
   std::uint32_t max_time_wait = 1'000'000;  // 28 bytes each, allocated as they come
   std::uint16_t max_listeners = 64;
+  // Take the memory of the flow table and the connections at start, and that of so many TIME-WAIT
+  // records, rather than page by page when first touched: no frame then waits for the kernel to
+  // find and clear a page. The start takes longer, and what is not used is taken too.
+  bool prefault = false;
+  std::uint32_t prefault_time_wait = 0;  // at most max_time_wait
 
   Duration msl = std::chrono::seconds(30);            // TIME-WAIT lasts twice this
   Duration rto_initial = std::chrono::seconds(1);     // RFC 6298 section 2.1

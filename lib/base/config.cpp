@@ -174,6 +174,7 @@ std::expected<void, std::string> StackConfig::check() const {
   verdict.require_range("max_half_open", max_half_open, 1, kRecordsMax);
   verdict.require_range("max_half_open_per_listener", max_half_open_per_listener, 1, kRecordsMax);
   verdict.require_range("max_time_wait", max_time_wait, 1, kRecordsMax);
+  verdict.require_range("prefault_time_wait", prefault_time_wait, 0, max_time_wait);
   verdict.require_range("max_fast_open", max_fast_open, 1, kRecordsMax);
   check_times(*this, verdict);
   check_keep_alive(*this, verdict);

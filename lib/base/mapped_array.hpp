@@ -1,9 +1,11 @@
 // MappedArray: a fixed array of zeroed records in address space of its own. Reserved whole at
-// start, given memory page by page as it is touched; large ones ask for 2 MiB pages.
+// start, given memory page by page as it is touched, or at once by populate(); large ones ask for
+// 2 MiB pages.
 #pragma once
 
 #include <sys/mman.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <type_traits>
 #include <utility>
@@ -41,6 +43,15 @@ class MappedArray {
     data_ = static_cast<T*>(mapped);
     size_ = count;
     return true;
+  }
+
+  // Gives the first `count` records their memory now, so that no use of them waits for the kernel
+  // to find and clear a page. False when there is not enough; a kernel that cannot (Linux
+  // before 5.14) leaves them as they are.
+  [[nodiscard]] bool populate(std::size_t count) {
+    HANDFAST_ASSERT(count <= size_);
+    if (count == 0) return true;
+    return ::madvise(data_, count * sizeof(T), MADV_POPULATE_WRITE) == 0 || errno == EINVAL;
   }
 
   T& operator[](std::size_t index) {

@@ -21,6 +21,9 @@ class Slab {
     return records_.reserve(capacity);
   }
 
+  // All records' memory, as MappedArray's.
+  [[nodiscard]] bool populate() { return records_.populate(capacity_); }
+
   // Nothing when all are in use. The record is as its last user left it, or zero; its generation
   // has been advanced.
   std::optional<std::uint32_t> allocate() {

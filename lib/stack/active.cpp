@@ -313,11 +313,13 @@ std::expected<std::uint64_t, Error> Stack::choose_port(base::FlowKey& key, std::
       hash_of({.local = {}, .remote = key.remote, .local_port = 0, .remote_port = key.remote_port});
   const auto port = ports_.choose(towards + low_word(key.local), is_usable);
   if (port) {
-    // Ports are taken in sequence: the bucket of one to come is fetched while others are opened.
-    constexpr std::uint16_t kPortsAhead = 8;
-    key.local_port = static_cast<std::uint16_t>(*port + kPortsAhead);
-    flows_.prefetch(hash_of(key));
-    key.local_port = *port;
+    // Ports are taken in sequence: the bucket of those to come is fetched while others are opened.
+    constexpr std::uint16_t kPortsAhead = 2 * base::kPortsTogether;
+    if (*port < key.remote_port || *port % base::kPortsTogether == 0) {
+      key.local_port = static_cast<std::uint16_t>(*port + kPortsAhead);
+      flows_.prefetch(hash_of(key));
+      key.local_port = *port;
+    }
     return hash;
   }
   ++counters_.ports_exhausted;

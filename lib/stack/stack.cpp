@@ -34,7 +34,7 @@ std::expected<std::unique_ptr<Stack>, std::string> Stack::create(const StackConf
     auto interface = net::Interface::create(config.interface, device);
     if (!interface) return std::unexpected(interface.error());
     std::unique_ptr<Stack> stack{new Stack(config, place, *interface, device, pool, hand_over)};
-    if (!stack->reserve(Instant{})) return no_memory();
+    if (!stack->reserve(Instant{}) || !stack->populate()) return no_memory();
     stack->begin_control();
     return stack;
   } catch (const std::bad_alloc&) {
@@ -109,6 +109,13 @@ bool Stack::reserve(Instant now) {
                         base::siphash(place_.isn_key, 1, place_.queue)) &&
          wheel_.reserve(2 * records, timer::tick_at_or_before(now)) && pending_.reserve(records) &&
          starved_.reserve(config_.max_connections);
+}
+
+// The timers' and the half-open records' memory is left to be touched: of it few pages are used.
+bool Stack::populate() {
+  const bool is_v6 = !config_.interface.addresses.front().network.is_v4();
+  return (!config_.prefault || (flows_.populate() && connections_.populate())) &&
+         time_waits_.populate(is_v6, config_.prefault_time_wait);
 }
 
 Stack::~Stack() {

@@ -205,6 +205,7 @@ class Stack final : private net::FrameSink {
   Stack(const StackConfig& config, const StackPlace& place, const net::Interface& interface,
         const base::DeviceInfo& device, base::PacketPool& pool, HandOver* hand_over);
   [[nodiscard]] bool reserve(Instant now);
+  [[nodiscard]] bool populate();
 
   // input.cpp: from frames to records.
   void set_time(Instant now);

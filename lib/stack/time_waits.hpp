@@ -23,6 +23,11 @@ class TimeWaits {
     return v4_.reserve(capacity) && v6_.reserve(capacity);
   }
 
+  // The memory of `count` records of one version.
+  [[nodiscard]] bool populate(bool is_v6, std::uint32_t count) {
+    return is_v6 ? v6_.populate(count) : v4_.populate(count);
+  }
+
   // As the queue's own; the index is below kRecordIndexEnd.
   std::optional<std::uint32_t> push(const base::FlowKey& key, const tcp::TimeWait& state,
                                     std::uint32_t deadline_ms) {

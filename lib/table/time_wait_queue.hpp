@@ -94,6 +94,9 @@ class BasicTimeWaitQueue {
            records_.reserve(std::size_t{chunk_count_} * kChunkRecords);
   }
 
+  // The memory of the first `count` places, as MappedArray's; they are filled in order.
+  [[nodiscard]] bool populate(std::uint32_t count) { return records_.populate(count); }
+
   // Appends a record, whose deadline must not be before that of the one pushed last. Returns its
   // index, which is good until it is erased, expired or moved. Nothing when `capacity` live ones
   // are held or all places are taken: then drop_oldest(), or let the connection go without

@@ -171,6 +171,15 @@ TEST(Config, TablesMustHoldSomething) {
   EXPECT_NE(complaint([](StackConfig& c) { c.max_fast_open = 0; }), "");
 }
 
+TEST(Config, NoMoreTimeWaitIsTakenAtStartThanThereMayBe) {
+  EXPECT_EQ(complaint([](StackConfig& c) { c.prefault_time_wait = c.max_time_wait; }), "");
+  EXPECT_EQ(complaint([](StackConfig& c) {
+              c.max_time_wait = 10;
+              c.prefault_time_wait = 11;
+            }),
+            "prefault_time_wait is 11, but must be 0 to 10");
+}
+
 TEST(Config, TimesMustBeInOrder) {
   EXPECT_EQ(complaint([](StackConfig& c) { c.msl = 0ns; }),
             "msl is 0 ns, but must be 1 to 43200000000000 ns");

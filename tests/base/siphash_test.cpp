@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "base/flow_key.hpp"
@@ -78,6 +79,22 @@ TEST(FlowHash, IsTheSameFromBothEnds) {
     EXPECT_NE(hash_flow({ours, theirs, 80, 40'000}, secret),
               hash_flow({ours, theirs, 40'000, 80}, secret));
   }
+}
+
+TEST(FlowHash, FourPortsOfAClientLieTogetherAndNoOthers) {
+  const HashSecret secret{.a = 0x243f6a8885a308d3, .b = 0x13198a2e03707344};
+  const Address ours = Address::v4(0xc6120001);
+  const Address theirs = Address::v4(0xc6120002);
+  std::unordered_map<std::uint64_t, unsigned> of_group;
+  std::unordered_set<std::uint64_t> hashes;
+  for (std::uint16_t port = 1024; port < 5120; ++port) {
+    const std::uint64_t hash = hash_flow({ours, theirs, port, 80}, secret);
+    ++of_group[hash / kPortsTogether];
+    hashes.insert(hash);
+  }
+  EXPECT_EQ(of_group.size(), 1024U);
+  for (const auto& [group, flows] : of_group) EXPECT_EQ(flows, kPortsTogether);
+  EXPECT_EQ(hashes.size(), 4096U);
 }
 
 // Whoever has a network of IPv6 chooses 64 bits of address and 16 of port: where one made up for
