@@ -134,7 +134,10 @@ class PacketCache {
   // Text that arrives is to be refused, and not kept. Before answers are: they empty the queues.
   bool is_scarce() { return free_sixteenths() < 2; }
   bool is_low() { return free_sixteenths() < kLow; }
-  bool allocate_to_keep(Packet& out) { return can_keep() && allocate(out); }
+  bool allocate_to_keep(Packet& out) {
+    text_is_sent_ = true;
+    return can_keep() && allocate(out);
+  }
   void free(const Packet& packet) {
     freed_[freed_count_++] = packet;
     if (freed_count_ == freed_.size()) flush_freed();
@@ -161,19 +164,25 @@ class PacketCache {
     return free_sixteenths_;
   }
 
-  // The headers are written soon, over lines that may be another core's still.
+  // The headers are written soon, over lines that may be another core's still; where text is sent,
+  // also what stands before and behind them.
   void refill() {
     fresh_count_ = pool_->allocate(fresh_);
+    const std::ptrdiff_t before = text_is_sent_ ? kPacketHeadroom : 0;
+    const std::ptrdiff_t behind = text_is_sent_ ? 3 * kCacheLine : 2 * kCacheLine;
     for (const Packet& packet : std::span{fresh_}.first(fresh_count_)) {
-      __builtin_prefetch(packet.data, 1);
-      __builtin_prefetch(packet.data + kCacheLine, 1);
+      for (std::ptrdiff_t at = -before; at < behind; at += kCacheLine) {
+        __builtin_prefetch(packet.data + at, 1);
+      }
     }
+    text_is_sent_ = false;
   }
 
   PacketPool* pool_;
   std::size_t fresh_count_ = 0;
   std::size_t freed_count_ = 0;
   bool answers_ = false;
+  bool text_is_sent_ = false;  // since the last refill
   unsigned free_sixteenths_ = 16;  // at the last look, which is not older than `fresh_`
   std::array<Packet, kBulk> fresh_{};
   std::array<Packet, kBulk> freed_{};
