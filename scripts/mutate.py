@@ -50,6 +50,9 @@ THEN = ["tcp_test", "stack_test", "stack_buffer_test", "stack_regression_test", 
 # They need the machine, or tell nothing of lib/.
 LEFT_OUT = ("load", "interop", "style", "mutation", "fuzz")
 SECONDS_MIN = 20  # a test is given ten times what it takes, and this at least
+TICK_SECONDS = 0.1
+# Which test caught a fault the last time: it is asked first.
+REMEMBERED = WORK / "caught_by.json"
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,13 @@ def build():
             ["meson", "setup", BUILD, SOURCE, "-Dbuildtype=debug", "-Ddebug=false",
              "-Doptimization=1", "-Dbench=false", "-Dwerror=false", "-Dwarning_level=0",
              f"-Dcpp_args=-std=c++23 -include {header}"], check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["ninja", "-C", BUILD, "--quiet"], check=True)
+    subprocess.run(["ninja", "-C", BUILD, "--quiet", *programs_of(read_checks())], check=True)
+
+
+def programs_of(checks):
+    """As ninja calls them."""
+    parts = {Path(part) for check in checks for part in check.command}
+    return sorted(str(part.relative_to(BUILD)) for part in parts if part.is_relative_to(BUILD))
 
 
 def read_checks():
@@ -189,13 +198,35 @@ def read_checks():
     return checks
 
 
-def order_for(mutant, checks):
+def remembered():
+    return json.loads(REMEMBERED.read_text()) if REMEMBERED.exists() else {}
+
+
+def remember(results):
+    found = {result["name"]: result["by"] for result in results if result["caught"]}
+    REMEMBERED.write_text(json.dumps(remembered() | found, indent=2) + "\n")
+
+
+def order_for(mutant, checks, last):
     folder = str(Path(mutant.file).parent)
     while folder and folder not in FIRST:
         folder = str(Path(folder).parent) if "/" in folder else ""
     ranks = [*FIRST.get(folder, []), *THEN]
-    return sorted(checks, key=lambda check: ranks.index(check.program)
-                  if check.program in ranks else len(ranks))
+    return sorted(checks, key=lambda check: -1 if check.name == last
+                  else ranks.index(check.program) if check.program in ranks else len(ranks))
+
+
+def wait_for(process, seconds):
+    """Its exit code, or None when it takes longer. Ticks are counted and not the time, and the test
+    is of our process group: who stops the group does not make it late."""
+    for _ in range(round(seconds / TICK_SECONDS)):
+        try:
+            return process.wait(timeout=TICK_SECONDS)
+        except subprocess.TimeoutExpired:
+            pass
+    process.kill()
+    process.wait()
+    return None
 
 
 def run_check(check, number, seconds):
@@ -207,12 +238,9 @@ def run_check(check, number, seconds):
         environment["GTEST_FAIL_FAST"] = "1"
     process = subprocess.Popen(command, cwd=check.folder, env=environment,
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, start_new_session=True)
-    try:
-        code = process.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, 9)
-        process.wait()
+                               stderr=subprocess.DEVNULL)
+    code = wait_for(process, seconds)
+    if code is None:
         return "does not end"
     if code == 0 or code == 77:  # 77: meson's sign of a skipped test
         return None
@@ -231,9 +259,9 @@ def time_checks(checks):
     return limits
 
 
-def try_mutant(mutant, checks, limits):
+def try_mutant(mutant, checks, limits, last):
     started = time.monotonic()
-    for check in order_for(mutant, checks):
+    for check in order_for(mutant, checks, last):
         result = run_check(check, mutant.number, limits[check.name])
         if result is not None:
             return {"name": mutant.name, "file": mutant.file, "caught": True,
@@ -301,12 +329,14 @@ def main():
     checks = read_checks()
     limits = time_checks(checks)
     print(f"{len(chosen)} faults, {len(checks)} test programs", flush=True)
-    results, lock = [], threading.Lock()
+    results, lock, last = [], threading.Lock(), remembered()
     with concurrent.futures.ThreadPoolExecutor(max(1, arguments.jobs)) as pool:
-        running = [pool.submit(try_mutant, mutant, checks, limits) for mutant in chosen]
+        running = [pool.submit(try_mutant, mutant, checks, limits, last.get(mutant.name))
+                   for mutant in chosen]
         for done in concurrent.futures.as_completed(running):
             results.append(done.result())
             show(results[-1], len(results), len(chosen), lock)
+    remember(results)
     summary = summarize(sorted(results, key=lambda result: result["name"]))
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(summary, indent=2) + "\n")
