@@ -181,6 +181,28 @@ TEST(CloseWithin, AfterThatThePeerGetsARst) {
   hosts.expect_nothing_left();
 }
 
+TEST(Timer, SetFromOutsideOfACallbackGoesOffAllTheSame) {
+  TwoHosts hosts;
+  (void)hosts.connect();
+  ASSERT_TRUE(wait_open(hosts));
+  hosts.world.run_for(10s);
+  ASSERT_TRUE(hosts.client.last.set_timer(1s));
+  hosts.world.run_for(900ms);
+  EXPECT_EQ(hosts.client.timers, 0);
+  hosts.world.run_for(200ms);
+  EXPECT_EQ(hosts.client.timers, 1);
+}
+
+TEST(BytesQueued, AreTheApplicationsWithoutTheSyn) {
+  TwoHosts hosts;
+  const Connection connection = hosts.connect();
+  EXPECT_EQ(connection.bytes_queued(), 0U);
+  hosts.world.run_for(0ms);
+  EXPECT_EQ(connection.bytes_queued(), 0U);
+  EXPECT_EQ(Connection(connection).send(bytes_of("early")), 5U);
+  EXPECT_EQ(connection.bytes_queued(), 5U);
+}
+
 // The time is for all of it: a peer that takes a little now and then does not prolong it.
 TEST(CloseWithin, ProgressDoesNotProlongIt) {
   TwoHosts hosts(with_small_window);
