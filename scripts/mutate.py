@@ -45,8 +45,8 @@ FIRST = {
     "lib/net": ["net_test"],
     "lib/base": ["base_test"],
 }
-THEN = ["tcp_test", "stack_test", "stack_buffer_test", "stack_regression_test", "traces_test",
-        "impaired_transfer_test"]
+THEN = ["tcp_test", "stack_test", "stack_buffer_test", "stack_regression_test", "script_test",
+        "traces_test", "impaired_transfer_test"]
 # They need the machine, or tell nothing of lib/ that others do not.
 LEFT_OUT = ("load", "interop", "style", "mutation", "fuzz")
 FOLDERS_LEFT_OUT = ("apps",)
@@ -250,16 +250,18 @@ def run_check(check, number, seconds):
     return "crashes" if code < 0 else "fails"
 
 
-def time_checks(checks):
+def seconds_of(check):
+    started = time.monotonic()
+    result = run_check(check, 0, 600)
+    if result is not None:
+        fail(f"without any fault the test '{check.name}' {result}")
+    return time.monotonic() - started
+
+
+def time_checks(checks, pool):
     """How long each may take; all of them pass without a fault, or nothing can be told."""
-    limits = {}
-    for check in checks:
-        started = time.monotonic()
-        result = run_check(check, 0, 600)
-        if result is not None:
-            fail(f"without any fault the test '{check.name}' {result}")
-        limits[check.name] = max(SECONDS_MIN, 10 * (time.monotonic() - started))
-    return limits
+    seconds = pool.map(seconds_of, checks)
+    return {check.name: max(SECONDS_MIN, 10 * each) for check, each in zip(checks, seconds)}
 
 
 def try_mutant(mutant, checks, limits, last):
@@ -330,10 +332,10 @@ def main():
     copy_tree(texts)
     build()
     checks = read_checks()
-    limits = time_checks(checks)
-    print(f"{len(chosen)} faults, {len(checks)} test programs", flush=True)
     results, lock, last = [], threading.Lock(), remembered()
     with concurrent.futures.ThreadPoolExecutor(max(1, arguments.jobs)) as pool:
+        limits = time_checks(checks, pool)
+        print(f"{len(chosen)} faults, {len(checks)} tests", flush=True)
         running = [pool.submit(try_mutant, mutant, checks, limits, last.get(mutant.name))
                    for mutant in chosen]
         for done in concurrent.futures.as_completed(running):

@@ -181,6 +181,22 @@ TEST(CloseWithin, AfterThatThePeerGetsARst) {
   hosts.expect_nothing_left();
 }
 
+// RFC 9293 section 3.8.6.2.2: the sender has not to wait for its next probe.
+TEST(Receiving, AgainOpensTheWindowAtOnce) {
+  TwoHosts hosts(with_small_window);
+  bool takes = false;
+  hosts.server.at_data = [&takes](Connection, Bytes data) { return takes ? data.size() : 0; };
+  (void)hosts.connect();
+  ASSERT_TRUE(wait_open(hosts));
+  (void)hosts.client.last.send(bytes_of(std::string(50'000, 'x')));
+  hosts.world.run_for(30s);
+  EXPECT_TRUE(hosts.server.received.empty());
+  takes = true;
+  ASSERT_TRUE(hosts.server.last.resume_receive());
+  hosts.world.run_for(50ms);
+  EXPECT_EQ(hosts.server.received.size(), 50'000U);
+}
+
 TEST(Timer, SetFromOutsideOfACallbackGoesOffAllTheSame) {
   TwoHosts hosts;
   (void)hosts.connect();

@@ -109,10 +109,11 @@ TEST_P(Control, WhatIsForAnotherIsNotRead) {
   hosts.world.run_for(1s);
   const Address another =
       is_v4() ? Address::v4(0xc61200c8) : Address::parse("2001:db8::c8").value();
+  const std::uint64_t before = hosts.server_counters().drop_not_for_us_l3;
   hosts.replay(icmp_to(hosts.frames.front(), hosts.client_end.address, another, is_v4() ? 8 : 128,
                        0, 0, {}));
   hosts.world.run_for(10ms);
-  EXPECT_EQ(hosts.server_counters().drop_not_for_us_l3, 1U);
+  EXPECT_EQ(hosts.server_counters().drop_not_for_us_l3, before + 1);
 }
 
 TEST_P(Control, ABroadcastGetsNoError) {
@@ -344,6 +345,30 @@ TEST(DuplicateAddresses, ThatOfALaterHostIsGivenUp) {
   hosts.connect();
   hosts.world.run_for(1s);
   EXPECT_EQ(hosts.client.opened, 1);
+}
+
+// Whoever was about to connect to it hears nothing more from this host.
+TEST(DuplicateAddresses, HalfOpenConnectionsGoWithTheirs) {
+  TwoHosts hosts({}, Family::ipv6);
+  sim::HostConfig twin{.seed = 3, .packets = 256};
+  twin.stack = config_of_a_small_stack({hosts.server_end.address, 64});
+  twin.stack.interface.duplicate_detection = true;
+  const std::size_t host = hosts.world.add_host(twin);
+  Worker& worker = hosts.world.worker(host);
+  Party nobody;
+  ASSERT_TRUE(worker.listen(hosts.server_end, nobody).has_value());
+  constexpr base::MacAddress kTwinMac{0x02, 0x48, 0x46, 0, 0, 2};
+  Frame to_twin(14);
+  std::memcpy(to_twin.data(), kTwinMac.data(), kTwinMac.size());
+  base::Segment syn;
+  syn.flags = base::kSyn;
+  const Endpoint stranger{Address::parse("2001:db8::77").value(), 5000};
+  hosts.replay(frame_to_station_of(to_twin, stranger, hosts.server_end, syn));
+  hosts.world.run_for(1ms);
+  ASSERT_EQ(worker.half_open_count(), 1U);
+  ASSERT_TRUE(
+      hosts.world.run_until([&] { return worker.counters().duplicate_addresses == 1; }, 10s));
+  EXPECT_EQ(worker.half_open_count(), 0U);
 }
 
 TEST(DuplicateAddresses, NobodyElseHasThemAsARule) {

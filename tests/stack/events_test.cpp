@@ -204,10 +204,11 @@ TEST(Events, StopEndsWhatIsHalfOpen) {
   (void)hosts.connect();
   hosts.world.run_for(10ms);
   ASSERT_EQ(hosts.server_worker().half_open_count(), 1U);
+  const std::uint64_t resets = hosts.server_counters().rst_sent;
   hosts.world.stack(hosts.server_host).stop(hosts.world.now());
   EXPECT_EQ(hosts.server_worker().half_open_count(), 0U);
   hosts.world.run_for(10ms);
-  EXPECT_EQ(hosts.server_counters().rst_sent, 1U);
+  EXPECT_EQ(hosts.server_counters().rst_sent, resets + 1);
 }
 
 TEST(Events, EndAllTellsEachConnectionOnce) {

@@ -84,6 +84,7 @@ TEST_P(GroupAddress, ASynInABroadcastFrameIsDiscardedSilently) {
   hosts.connect();
   ASSERT_TRUE(hosts.world.run_until([&] { return hosts.server.opened == 1; }, 1min));
   const std::size_t before = hosts.frames.size();
+  const std::uint64_t dropped = hosts.server_counters().drop_not_for_us_l3;
   Frame frame =
       syn_to_station_of(hosts.frames.front(), hosts.client_end.address, hosts.server_end.address);
   std::fill_n(frame.begin(), 6, std::byte{0xff});
@@ -91,7 +92,7 @@ TEST_P(GroupAddress, ASynInABroadcastFrameIsDiscardedSilently) {
   hosts.world.run_for(500ms);
   EXPECT_EQ(hosts.frames.size(), before + 1);
   EXPECT_EQ(hosts.server_worker().half_open_count(), 0U);
-  EXPECT_EQ(hosts.server_counters().drop_not_for_us_l3, 1U);
+  EXPECT_EQ(hosts.server_counters().drop_not_for_us_l3, dropped + 1);
 }
 
 // 198.18.0.255 is nobody's although the range around it is owned.
