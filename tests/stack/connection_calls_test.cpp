@@ -181,6 +181,25 @@ TEST(CloseWithin, AfterThatThePeerGetsARst) {
   hosts.expect_nothing_left();
 }
 
+// More than one burst, and nobody acknowledges any of it.
+TEST(Sending, GoesOnWhereAFullBurstEnded) {
+  TwoHosts hosts([](StackConfig& config) {
+    config.congestion_control = CongestionControl::none;
+    config.send_buffer = config.send_buffer_max = 1 << 20;
+    config.receive_buffer = config.receive_buffer_max = 1 << 20;
+  });
+  (void)hosts.connect();
+  ASSERT_TRUE(wait_open(hosts));
+  (void)hosts.client.last.send(bytes_of("the answer has a scaled window"));
+  hosts.world.run_for(1s);
+  std::size_t sent = 0;
+  hosts.world.link().set_filter([&sent](Instant, Bytes) { return ++sent > 0; });
+  const std::size_t size = 150U * hosts.client.last.info()->snd_mss;
+  EXPECT_EQ(hosts.client.last.send(bytes_of(std::string(size, 'x'))), size);
+  hosts.world.run_for(10ms);
+  EXPECT_GE(sent, 150U);
+}
+
 // RFC 9293 section 3.8.6.2.2: the sender has not to wait for its next probe.
 TEST(Receiving, AgainOpensTheWindowAtOnce) {
   TwoHosts hosts(with_small_window);
