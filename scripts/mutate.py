@@ -45,11 +45,15 @@ FIRST = {
     "lib/net": ["net_test"],
     "lib/base": ["base_test"],
 }
-THEN = ["tcp_test", "stack_test", "stack_buffer_test", "stack_regression_test", "traces_test",
-        "impaired_transfer_test"]
-# They need the machine, or tell nothing of lib/.
+THEN = ["tcp_test", "stack_test", "stack_buffer_test", "stack_regression_test", "script_test",
+        "traces_test", "impaired_transfer_test"]
+# They need the machine, or tell nothing of lib/ that others do not.
 LEFT_OUT = ("load", "interop", "style", "mutation", "fuzz")
+FOLDERS_LEFT_OUT = ("apps",)
 SECONDS_MIN = 20  # a test is given ten times what it takes, and this at least
+TICK_SECONDS = 0.1
+# Which test caught a fault the last time: it is asked first.
+REMEMBERED = WORK / "caught_by.json"
 
 
 @dataclass(frozen=True)
@@ -171,9 +175,15 @@ def build():
         header = SOURCE / "tests" / "mutation" / "mutant.hpp"
         subprocess.run(
             ["meson", "setup", BUILD, SOURCE, "-Dbuildtype=debug", "-Ddebug=false",
-             "-Doptimization=1", "-Dbench=false", "-Dwerror=false", "-Dwarning_level=0",
+             "-Doptimization=0", "-Dbench=false", "-Dwerror=false", "-Dwarning_level=0",
              f"-Dcpp_args=-std=c++23 -include {header}"], check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["ninja", "-C", BUILD, "--quiet"], check=True)
+    subprocess.run(["ninja", "-C", BUILD, "--quiet", *programs_of(read_checks())], check=True)
+
+
+def programs_of(checks):
+    """As ninja calls them."""
+    parts = {Path(part) for check in checks for part in check.command}
+    return sorted(str(part.relative_to(BUILD)) for part in parts if part.is_relative_to(BUILD))
 
 
 def read_checks():
@@ -182,20 +192,44 @@ def read_checks():
     checks = []
     for test in json.loads(listed):
         suites = {part for suite in test["suite"] for part in suite.split(":")}
-        if suites & set(LEFT_OUT) or Path(test["cmd"][0]).name.startswith("python"):
+        program = Path(test["cmd"][0])
+        if (suites & set(LEFT_OUT) or program.parent.name in FOLDERS_LEFT_OUT or
+                program.name.startswith("python")):
             continue
         checks.append(Check(test["name"], tuple(test["cmd"]), test["workdir"] or str(BUILD),
                             tuple(sorted(test["env"].items()))))
     return checks
 
 
-def order_for(mutant, checks):
+def remembered():
+    return json.loads(REMEMBERED.read_text()) if REMEMBERED.exists() else {}
+
+
+def remember(results):
+    found = {result["name"]: result["by"] for result in results if result["caught"]}
+    REMEMBERED.write_text(json.dumps(remembered() | found, indent=2) + "\n")
+
+
+def order_for(mutant, checks, last):
     folder = str(Path(mutant.file).parent)
     while folder and folder not in FIRST:
         folder = str(Path(folder).parent) if "/" in folder else ""
     ranks = [*FIRST.get(folder, []), *THEN]
-    return sorted(checks, key=lambda check: ranks.index(check.program)
-                  if check.program in ranks else len(ranks))
+    return sorted(checks, key=lambda check: -1 if check.name == last
+                  else ranks.index(check.program) if check.program in ranks else len(ranks))
+
+
+def wait_for(process, seconds):
+    """Its exit code, or None when it takes longer. Ticks are counted and not the time, and the test
+    is of our process group: who stops the group does not make it late."""
+    for _ in range(round(seconds / TICK_SECONDS)):
+        try:
+            return process.wait(timeout=TICK_SECONDS)
+        except subprocess.TimeoutExpired:
+            pass
+    process.kill()
+    process.wait()
+    return None
 
 
 def run_check(check, number, seconds):
@@ -207,33 +241,32 @@ def run_check(check, number, seconds):
         environment["GTEST_FAIL_FAST"] = "1"
     process = subprocess.Popen(command, cwd=check.folder, env=environment,
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, start_new_session=True)
-    try:
-        code = process.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, 9)
-        process.wait()
+                               stderr=subprocess.DEVNULL)
+    code = wait_for(process, seconds)
+    if code is None:
         return "does not end"
     if code == 0 or code == 77:  # 77: meson's sign of a skipped test
         return None
     return "crashes" if code < 0 else "fails"
 
 
-def time_checks(checks):
-    """How long each may take; all of them pass without a fault, or nothing can be told."""
-    limits = {}
-    for check in checks:
-        started = time.monotonic()
-        result = run_check(check, 0, 600)
-        if result is not None:
-            fail(f"without any fault the test '{check.name}' {result}")
-        limits[check.name] = max(SECONDS_MIN, 10 * (time.monotonic() - started))
-    return limits
-
-
-def try_mutant(mutant, checks, limits):
+def seconds_of(check):
     started = time.monotonic()
-    for check in order_for(mutant, checks):
+    result = run_check(check, 0, 600)
+    if result is not None:
+        fail(f"without any fault the test '{check.name}' {result}")
+    return time.monotonic() - started
+
+
+def time_checks(checks, pool):
+    """How long each may take; all of them pass without a fault, or nothing can be told."""
+    seconds = pool.map(seconds_of, checks)
+    return {check.name: max(SECONDS_MIN, 10 * each) for check, each in zip(checks, seconds)}
+
+
+def try_mutant(mutant, checks, limits, last):
+    started = time.monotonic()
+    for check in order_for(mutant, checks, last):
         result = run_check(check, mutant.number, limits[check.name])
         if result is not None:
             return {"name": mutant.name, "file": mutant.file, "caught": True,
@@ -299,14 +332,16 @@ def main():
     copy_tree(texts)
     build()
     checks = read_checks()
-    limits = time_checks(checks)
-    print(f"{len(chosen)} faults, {len(checks)} test programs", flush=True)
-    results, lock = [], threading.Lock()
+    results, lock, last = [], threading.Lock(), remembered()
     with concurrent.futures.ThreadPoolExecutor(max(1, arguments.jobs)) as pool:
-        running = [pool.submit(try_mutant, mutant, checks, limits) for mutant in chosen]
+        limits = time_checks(checks, pool)
+        print(f"{len(chosen)} faults, {len(checks)} tests", flush=True)
+        running = [pool.submit(try_mutant, mutant, checks, limits, last.get(mutant.name))
+                   for mutant in chosen]
         for done in concurrent.futures.as_completed(running):
             results.append(done.result())
             show(results[-1], len(results), len(chosen), lock)
+    remember(results)
     summary = summarize(sorted(results, key=lambda result: result["name"]))
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(summary, indent=2) + "\n")

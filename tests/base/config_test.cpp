@@ -117,7 +117,7 @@ TEST(Config, EachFamilyHasItsGateway) {
 }
 
 TEST(Config, OwnedRangesMustBeUnicast) {
-  for (const auto text : {"0.0.0.0/0", "224.0.0.0/24", "127.0.0.0/8"}) {
+  for (const auto text : {"0.0.0.0/0", "224.0.0.0/24", "127.0.0.0/8", "126.0.0.0/7"}) {
     EXPECT_EQ(complaint([&](StackConfig& c) { c.interface.owned_ranges = {prefix(text)}; }),
               "interface.owned_ranges is " + std::string{text} +
                   ", but must be a range of unicast addresses only");

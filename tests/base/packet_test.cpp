@@ -34,10 +34,12 @@ class CountingPool final : public PacketPool {
   void share(const Packet&) override {}
   bool is_shared(const Packet&) const override { return false; }
   std::size_t data_room() const override { return 2048; }
+  unsigned free_sixteenths() const override { return sixteenths; }
   std::ptrdiff_t out() const { return std::ranges::count(is_out_, true); }
 
   int allocations = 0;
   int frees = 0;
+  unsigned sixteenths = 16;
 
  private:
   std::vector<std::byte> blocks_;
@@ -94,6 +96,23 @@ TEST(PacketCache, FlushesOnRequest) {
   cache.flush_freed();
   EXPECT_EQ(pool.out(), before - 1);
   EXPECT_EQ(cache.data_room(), 2048U);
+}
+
+TEST(PacketCache, KeepsNoMoreWhileThePoolIsLowButAnswers) {
+  CountingPool pool(64);
+  PacketCache cache(pool);
+  pool.sixteenths = 3;
+  Packet packet;
+  EXPECT_FALSE(cache.allocate_to_keep(packet));
+  ASSERT_TRUE(cache.allocate(packet));
+  cache.set_answering(true);
+  EXPECT_TRUE(cache.can_keep());
+  pool.sixteenths = 0;
+  EXPECT_FALSE(cache.can_keep());
+  cache.set_answering(false);
+  pool.sixteenths = 4;
+  EXPECT_TRUE(cache.can_keep()) << "it is looked at again as long as it is low";
+  cache.free(packet);
 }
 
 }  // namespace

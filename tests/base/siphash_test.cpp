@@ -127,6 +127,13 @@ TEST(FlowHash, SpreadsFlowsOverWorkers) {
   for (const unsigned count : owned) EXPECT_NEAR(count, kFlows / kWorkers, kFlows / 50);
 }
 
+// The flow table goes by the low half: it would else use a part of its buckets only.
+TEST(FlowHash, TheHighHalfSaysWhoOwnsAFlow) {
+  EXPECT_EQ(owner_of(0x00000000ffffffff, 4), 0U);
+  EXPECT_EQ(owner_of(0x4000000000000000, 4), 1U);
+  EXPECT_EQ(owner_of(0xffffffff00000000, 4), 3U);
+}
+
 TEST(Random, EqualSeedsGiveEqualNumbers) {
   Random a(42);
   Random b(42);

@@ -118,6 +118,13 @@ TEST_F(GroupReportsTest, AQueryIsAnsweredOnceWithinItsDelay) {
   EXPECT_EQ(counted().listener_queries_received, 2U);
 }
 
+TEST_F(GroupReportsTest, ASecondQueryDoesNotPutTheAnswerOff) {
+  begin();
+  reports_.receive({.group = Address{}, .max_delay = 1ms}, now_);
+  reports_.receive({.group = Address{}, .max_delay = 8000s}, now_);
+  EXPECT_LT(reports_.next_deadline(), now_ + 1ms);
+}
+
 TEST_F(GroupReportsTest, AQueryAboutAnothersGroupIsNot) {
   begin();
   reports_.receive({.group = address("ff02::1:ff00:77"), .max_delay = 1s}, now_);

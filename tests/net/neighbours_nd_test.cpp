@@ -228,6 +228,19 @@ TEST_F(DiscoveryTest, AQuestionToUsIsAnsweredAndItsSenderLearned) {
   EXPECT_EQ(mac_of(id), kOtherMac);
 }
 
+// RFC 4429 section 3.3: what may be another's does not take its place in anybody's cache.
+TEST_F(DiscoveryTest, AnAddressThatIsNotSureYetDoesNotOverride) {
+  neighbours_->set_optimistic(true);
+  EXPECT_TRUE(hear(Solicitation{.target = kOurs6, .source_mac = kOtherMac}, kPeer6,
+                   wire::solicited_node(kOurs6)));
+  ASSERT_EQ(sink_.sent.size(), 1U);
+  EXPECT_FALSE(last().answer.override_cached);
+  neighbours_->set_optimistic(false);
+  EXPECT_TRUE(hear(Solicitation{.target = kOurs6, .source_mac = kOtherMac}, kPeer6,
+                   wire::solicited_node(kOurs6)));
+  EXPECT_TRUE(last().answer.override_cached);
+}
+
 TEST_F(DiscoveryTest, AQuestionDoesNotMakeAReachableNeighbourStale) {
   const NeighbourId id = add(kPeer6);
   hear_answer();

@@ -152,6 +152,21 @@ TEST_F(NeighboursTest, TheTotalBoundHolds) {
   EXPECT_EQ(counted().neighbour_queue_dropped, 1U);
 }
 
+TEST_F(NeighboursTest, TheRoomOfFramesThatLeftIsUsedAgain) {
+  for (int round = 0; round < 3; ++round) {
+    for (std::uint32_t n = 0; n < 4; ++n) {
+      const NeighbourId id = add(host(4U * static_cast<std::uint32_t>(round) + n));
+      for (int i = 0; i < kQueuedFramesMax; ++i) queue(id, i);
+    }
+    EXPECT_EQ(neighbours_->queued_frames(), kQueuedFramesTotalMax);
+    for (std::uint32_t n = 0; n < 4; ++n) {
+      EXPECT_TRUE(receive_reply(host(4U * static_cast<std::uint32_t>(round) + n)));
+    }
+    EXPECT_EQ(neighbours_->queued_frames(), 0U);
+  }
+  EXPECT_EQ(counted().neighbour_queue_dropped, 0U);
+}
+
 TEST_F(NeighboursTest, UseOfAStaleEntryProbesByUnicast) {
   const NeighbourId id = stale(kPeer);
   EXPECT_TRUE(sink_.sent.empty());

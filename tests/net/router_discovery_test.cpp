@@ -137,6 +137,7 @@ TEST_F(RouterDiscoveryTest, PrefixesAreOnLinkForTheirLifetime) {
   EXPECT_TRUE(hear_of_prefix("2001:db8:7::/64", 0xffffffff));
   advance(1'000'000s);
   EXPECT_TRUE(interface_.is_on_link(host));
+  EXPECT_EQ(routers_.next_deadline(), Instant::never());
   EXPECT_TRUE(hear_of_prefix("2001:db8:7::/64", 0));
   EXPECT_FALSE(interface_.is_on_link(host));
 }

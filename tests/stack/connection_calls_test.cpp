@@ -181,6 +181,63 @@ TEST(CloseWithin, AfterThatThePeerGetsARst) {
   hosts.expect_nothing_left();
 }
 
+// More than one burst, and nobody acknowledges any of it.
+TEST(Sending, GoesOnWhereAFullBurstEnded) {
+  TwoHosts hosts([](StackConfig& config) {
+    config.congestion_control = CongestionControl::none;
+    config.send_buffer = config.send_buffer_max = 1 << 20;
+    config.receive_buffer = config.receive_buffer_max = 1 << 20;
+  });
+  (void)hosts.connect();
+  ASSERT_TRUE(wait_open(hosts));
+  (void)hosts.client.last.send(bytes_of("the answer has a scaled window"));
+  hosts.world.run_for(1s);
+  std::size_t sent = 0;
+  hosts.world.link().set_filter([&sent](Instant, Bytes) { return ++sent > 0; });
+  const std::size_t size = 150U * hosts.client.last.info()->snd_mss;
+  EXPECT_EQ(hosts.client.last.send(bytes_of(std::string(size, 'x'))), size);
+  hosts.world.run_for(10ms);
+  EXPECT_GE(sent, 150U);
+}
+
+// RFC 9293 section 3.8.6.2.2: the sender has not to wait for its next probe.
+TEST(Receiving, AgainOpensTheWindowAtOnce) {
+  TwoHosts hosts(with_small_window);
+  bool takes = false;
+  hosts.server.at_data = [&takes](Connection, Bytes data) { return takes ? data.size() : 0; };
+  (void)hosts.connect();
+  ASSERT_TRUE(wait_open(hosts));
+  (void)hosts.client.last.send(bytes_of(std::string(50'000, 'x')));
+  hosts.world.run_for(30s);
+  EXPECT_TRUE(hosts.server.received.empty());
+  takes = true;
+  ASSERT_TRUE(hosts.server.last.resume_receive());
+  hosts.world.run_for(50ms);
+  EXPECT_EQ(hosts.server.received.size(), 50'000U);
+}
+
+TEST(Timer, SetFromOutsideOfACallbackGoesOffAllTheSame) {
+  TwoHosts hosts;
+  (void)hosts.connect();
+  ASSERT_TRUE(wait_open(hosts));
+  hosts.world.run_for(10s);
+  ASSERT_TRUE(hosts.client.last.set_timer(1s));
+  hosts.world.run_for(900ms);
+  EXPECT_EQ(hosts.client.timers, 0);
+  hosts.world.run_for(200ms);
+  EXPECT_EQ(hosts.client.timers, 1);
+}
+
+TEST(BytesQueued, AreTheApplicationsWithoutTheSyn) {
+  TwoHosts hosts;
+  const Connection connection = hosts.connect();
+  EXPECT_EQ(connection.bytes_queued(), 0U);
+  hosts.world.run_for(0ms);
+  EXPECT_EQ(connection.bytes_queued(), 0U);
+  EXPECT_EQ(Connection(connection).send(bytes_of("early")), 5U);
+  EXPECT_EQ(connection.bytes_queued(), 5U);
+}
+
 // The time is for all of it: a peer that takes a little now and then does not prolong it.
 TEST(CloseWithin, ProgressDoesNotProlongIt) {
   TwoHosts hosts(with_small_window);

@@ -1,6 +1,7 @@
 // What whole stacks say and hear without a segment: ICMP errors of ours, and what ICMP errors of
 // others leave behind in a connection.
 
+#include "forged_frame.hpp"
 #include "icmp_frames.hpp"
 #include "two_hosts.hpp"
 #include "wire/discovery.hpp"
@@ -100,6 +101,19 @@ TEST_P(Control, AUdpPortIsUnreachable) {
   ASSERT_EQ(heard.size(), 1U);
   EXPECT_EQ(heard[0].icmp.type, is_v4() ? 3 : 1);
   EXPECT_EQ(heard[0].icmp.code, is_v4() ? 3 : 4);
+}
+
+TEST_P(Control, WhatIsForAnotherIsNotRead) {
+  TwoHosts hosts({}, GetParam());
+  hosts.connect();
+  hosts.world.run_for(1s);
+  const Address another =
+      is_v4() ? Address::v4(0xc61200c8) : Address::parse("2001:db8::c8").value();
+  const std::uint64_t before = hosts.server_counters().drop_not_for_us_l3;
+  hosts.replay(icmp_to(hosts.frames.front(), hosts.client_end.address, another, is_v4() ? 8 : 128,
+                       0, 0, {}));
+  hosts.world.run_for(10ms);
+  EXPECT_EQ(hosts.server_counters().drop_not_for_us_l3, before + 1);
 }
 
 TEST_P(Control, ABroadcastGetsNoError) {
@@ -221,22 +235,68 @@ TEST(RouterAdvertisements, AreIgnoredUnlessAskedFor) {
   EXPECT_FALSE(hosts.client_worker().connect({kFarAway, 80}, hosts.client).has_value());
 }
 
+// A worker of a port that says what it passes on.
+struct Lanes final : HandOver {
+  bool hand_over(unsigned queue, const base::Packet& packet) override {
+    EXPECT_EQ(queue, 1U);
+    passed.push_back(packet);
+    return true;
+  }
+  void share_neighbour(const Address&, const base::MacAddress&) override {}
+  std::vector<base::Packet> passed;
+};
+
+StackConfig config_of_a_small_stack(const Prefix& address) {
+  StackConfig config;
+  config.interface.addresses = {address};
+  config.max_connections = config.max_half_open = config.max_time_wait = 16;
+  return config;
+}
+
+TEST(Start, TellsTheLinkOfItsAddresses) {
+  drivers::SimPool pool(64);
+  const auto stack = Stack::create(config_of_a_small_stack({TwoHosts::kClient.address, 24}), {},
+                                   {.mac = {2, 0, 0, 0, 0, 1}}, pool, nullptr)
+                         .value();
+  ASSERT_EQ(stack->frames().size(), 1U);
+  EXPECT_EQ(stack->counters().snapshot().arp_requests_sent, 1U);
+}
+
+// RSS may lead a flow astray, but not for ever.
+TEST(Flows, OfAnotherWorkerAreHandedOverOnce) {
+  constexpr base::MacAddress kMac{2, 0, 0, 0, 0, 1};
+  constexpr std::uint16_t kFlows = 64;
+  Lanes lanes;
+  drivers::SimPool pool(256);
+  const auto stack = Stack::create(config_of_a_small_stack({TwoHosts::kServer.address, 24}),
+                                   {.queues = 2}, {.mac = kMac}, pool, &lanes)
+                         .value();
+  Frame like(14);
+  std::memcpy(like.data(), kMac.data(), kMac.size());
+  base::Segment syn;
+  syn.flags = base::kSyn;
+  for (std::uint16_t port = 1; port <= kFlows; ++port) {
+    const Frame frame =
+        frame_to_station_of(like, {TwoHosts::kClient.address, port}, TwoHosts::kServer, syn);
+    base::Packet packet;
+    ASSERT_EQ(pool.allocate({&packet, 1}), 1U);
+    std::copy(frame.begin(), frame.end(), packet.data);
+    packet.length = static_cast<std::uint32_t>(frame.size());
+    stack->input({}, {&packet, 1});
+  }
+  const std::size_t passed = lanes.passed.size();
+  EXPECT_GT(passed, 0U);
+  EXPECT_LT(passed, kFlows);
+  stack->input_handed_over({}, lanes.passed);
+  EXPECT_EQ(lanes.passed.size(), passed);
+}
+
 // Only one worker of a port receives it; each has routes of its own.
 TEST(RouterAdvertisements, AreHeardByAllWorkersOfAPort) {
-  struct Lanes final : HandOver {
-    bool hand_over(unsigned queue, const base::Packet& packet) override {
-      EXPECT_EQ(queue, 1U);
-      passed.push_back(packet);
-      return true;
-    }
-    void share_neighbour(const Address&, const base::MacAddress&) override {}
-    std::vector<base::Packet> passed;
-  } lanes;
+  Lanes lanes;
   constexpr base::MacAddress kMac{2, 0, 0, 0, 0, 1};
-  StackConfig config;
-  config.interface.addresses = {{TwoHosts::kClient6.address, 64}};
+  StackConfig config = config_of_a_small_stack({TwoHosts::kClient6.address, 64});
   config.interface.router_advertisements = true;
-  config.max_connections = config.max_half_open = config.max_time_wait = 16;
   drivers::SimPool pool(256);
   const auto worker = [&](unsigned queue) {
     return Stack::create(config, {.worker = queue, .queue = queue, .queues = 2}, {.mac = kMac},
@@ -272,6 +332,7 @@ TEST(DuplicateAddresses, ThatOfALaterHostIsGivenUp) {
   ASSERT_TRUE(worker.connect(hosts.client_end, early).has_value());
   hosts.world.run_for(3s);
   EXPECT_EQ(worker.counters().duplicate_addresses, 1U);
+  EXPECT_EQ(worker.half_open_count(), 0U);
   ASSERT_EQ(worker.duplicate_addresses().size(), 1U);
   EXPECT_EQ(worker.duplicate_addresses()[0], hosts.server_end.address);
   EXPECT_EQ(early.closed.size(), 1U);
@@ -284,6 +345,30 @@ TEST(DuplicateAddresses, ThatOfALaterHostIsGivenUp) {
   hosts.connect();
   hosts.world.run_for(1s);
   EXPECT_EQ(hosts.client.opened, 1);
+}
+
+// Whoever was about to connect to it hears nothing more from this host.
+TEST(DuplicateAddresses, HalfOpenConnectionsGoWithTheirs) {
+  TwoHosts hosts({}, Family::ipv6);
+  sim::HostConfig twin{.seed = 3, .packets = 256};
+  twin.stack = config_of_a_small_stack({hosts.server_end.address, 64});
+  twin.stack.interface.duplicate_detection = true;
+  const std::size_t host = hosts.world.add_host(twin);
+  Worker& worker = hosts.world.worker(host);
+  Party nobody;
+  ASSERT_TRUE(worker.listen(hosts.server_end, nobody).has_value());
+  constexpr base::MacAddress kTwinMac{0x02, 0x48, 0x46, 0, 0, 2};
+  Frame to_twin(14);
+  std::memcpy(to_twin.data(), kTwinMac.data(), kTwinMac.size());
+  base::Segment syn;
+  syn.flags = base::kSyn;
+  const Endpoint stranger{Address::parse("2001:db8::77").value(), 5000};
+  hosts.replay(frame_to_station_of(to_twin, stranger, hosts.server_end, syn));
+  hosts.world.run_for(1ms);
+  ASSERT_EQ(worker.half_open_count(), 1U);
+  ASSERT_TRUE(
+      hosts.world.run_until([&] { return worker.counters().duplicate_addresses == 1; }, 10s));
+  EXPECT_EQ(worker.half_open_count(), 0U);
 }
 
 TEST(DuplicateAddresses, NobodyElseHasThemAsARule) {

@@ -198,6 +198,19 @@ TEST(Events, StopEndsEverythingOnce) {
   EXPECT_EQ(hosts.server.closed, std::vector{CloseReason::reset});
 }
 
+TEST(Events, StopEndsWhatIsHalfOpen) {
+  TwoHosts hosts;
+  hosts.to_drop = {1};  // SYN, SYN-ACK
+  (void)hosts.connect();
+  hosts.world.run_for(10ms);
+  ASSERT_EQ(hosts.server_worker().half_open_count(), 1U);
+  const std::uint64_t resets = hosts.server_counters().rst_sent;
+  hosts.world.stack(hosts.server_host).stop(hosts.world.now());
+  EXPECT_EQ(hosts.server_worker().half_open_count(), 0U);
+  hosts.world.run_for(10ms);
+  EXPECT_EQ(hosts.server_counters().rst_sent, resets + 1);
+}
+
 TEST(Events, EndAllTellsEachConnectionOnce) {
   TwoHosts hosts;
   for (int i = 0; i < 10; ++i) (void)hosts.connect();

@@ -78,6 +78,37 @@ TEST_P(GroupAddress, ASynFromOneIsDiscardedSilently) {
   EXPECT_EQ(hosts.server_worker().half_open_count(), 0U);
 }
 
+// RFC 1122 section 4.2.3.10: whatever address is in the packet.
+TEST_P(GroupAddress, ASynInABroadcastFrameIsDiscardedSilently) {
+  TwoHosts hosts({}, GetParam());
+  hosts.connect();
+  ASSERT_TRUE(hosts.world.run_until([&] { return hosts.server.opened == 1; }, 1min));
+  const std::size_t before = hosts.frames.size();
+  const std::uint64_t dropped = hosts.server_counters().drop_not_for_us_l3;
+  Frame frame =
+      syn_to_station_of(hosts.frames.front(), hosts.client_end.address, hosts.server_end.address);
+  std::fill_n(frame.begin(), 6, std::byte{0xff});
+  hosts.replay(frame);
+  hosts.world.run_for(500ms);
+  EXPECT_EQ(hosts.frames.size(), before + 1);
+  EXPECT_EQ(hosts.server_worker().half_open_count(), 0U);
+  EXPECT_EQ(hosts.server_counters().drop_not_for_us_l3, dropped + 1);
+}
+
+// 198.18.0.255 is nobody's although the range around it is owned.
+TEST(BroadcastAddress, InsideOfAnOwnedRangeIsNobodys) {
+  TwoHosts hosts([](StackConfig& config) {
+    config.interface.owned_ranges = {Prefix::parse("198.18.0.252/30").value()};
+  });
+  hosts.connect();
+  ASSERT_TRUE(hosts.world.run_until([&] { return hosts.server.opened == 1; }, 1min));
+  const std::size_t before = hosts.frames.size();
+  hosts.replay(
+      syn_to_station_of(hosts.frames.front(), hosts.client_end.address, Address::v4(0xc61200ff)));
+  hosts.world.run_for(500ms);
+  EXPECT_EQ(hosts.frames.size(), before + 1);
+}
+
 TEST_P(GroupAddress, NobodyConnectsToOne) {
   TwoHosts hosts({}, GetParam());
   for (const Address& group : groups_of(GetParam())) {

@@ -228,6 +228,14 @@ TEST_F(FastOpenServer, AcknowledgesSynAndTextAndAnswersAtOnce) {
   EXPECT_GT(tcb.srtt_us, 0U);
 }
 
+TEST_F(FastOpenServer, TextBeyondTheWindowIsNotTaken) {
+  config.receive_buffer = config.receive_buffer_max = 512;
+  restart();
+  syn_arrives(std::string(1000, 'x'));
+  EXPECT_EQ(delivered.size(), 512U);
+  EXPECT_EQ(tcb.rcv_nxt, Seq{kPeerIss + 1 + 512});
+}
+
 TEST_F(FastOpenServer, TheSynAgainMeansThatTheSynAckWasLost) {
   syn_arrives("request");
   output();

@@ -213,6 +213,10 @@ TEST_F(TimeWaitTest, PlainAckIsIgnored) {
 // RFC 1337: or an old one could end it early.
 TEST_F(TimeWaitTest, ResetIsIgnored) {
   EXPECT_EQ(verdict(make(kRst, 9000)), TimeWaitVerdict::ignore);
+  Segment with_text = make(kRst | kAck, 9000, 5000);
+  const std::byte text[4]{};
+  with_text.payload = text;
+  EXPECT_EQ(verdict(with_text), TimeWaitVerdict::ignore);
   EXPECT_EQ(verdict(make(kRst, 8000)), TimeWaitVerdict::ignore);
 }
 

@@ -1,6 +1,7 @@
 // Segmentation, windows, retransmission, persist and the timeouts.
 
 #include "connection_fixture.hpp"
+#include "tcp/congestion/congestion.hpp"
 #include "tcp/icmp_error.hpp"
 #include "tcp/rtt.hpp"
 
@@ -361,6 +362,15 @@ TEST_F(Output, IcmpIsBelievedOnlyInFlight) {
 
 // Something waited for its time to leave, and was acknowledged before it came: the deadline passes,
 // and does not stand for ever.
+// RFC 5681 section 4.1: the restart window, and nothing of what the path once took.
+TEST_F(Output, AfterIdlenessTheWindowIsTheInitialOneAtMost) {
+  established();
+  ASSERT_EQ(tcb.transfer, nullptr);
+  tcb.cwnd = 1'000'000;
+  queue("x");
+  EXPECT_EQ(tcb.cwnd, initial_window(tcb.snd_mss));
+}
+
 TEST_F(Output, NothingToSendIsNotPaced) {
   established();
   queue("text");

@@ -252,6 +252,14 @@ TEST_F(PathMtu, WhatIsKnownOfAPathIsKeptForTenMinutes) {
   EXPECT_EQ(known.find(Address{}, context.now), nullptr);
 }
 
+TEST_F(PathMtu, WhatIsKnownIsOfOneHost) {
+  PathMtus known;
+  known.remember(Address::v4(0xc6120002), 1400, context.now);
+  for (std::uint32_t host = 0; host < 10'000; ++host) {
+    ASSERT_EQ(known.find(Address::v4(0x0a000000 + host), context.now), nullptr) << host;
+  }
+}
+
 TEST_F(PathMtu, AConnectionStartsFromWhatIsKnownAndTriesFullSizeWhenThatIsOld) {
   established();
   const std::uint16_t full = tcb.snd_mss;

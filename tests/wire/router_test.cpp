@@ -99,6 +99,17 @@ TEST(Router, ImpossiblePrefixesAndTooManyAreLeftOut) {
   EXPECT_EQ(out.prefixes[0].prefix.network.bytes()[7], 1);
 }
 
+TEST(Router, APrefixOptionOfAnotherSizeIsLeftOut) {
+  Buffer body(8 + 40);
+  body[8] = std::byte{3};
+  body[9] = std::byte{5};
+  body[10] = std::byte{64};
+  body[24] = std::byte{0x20};
+  RouterAdvertisement out;
+  ASSERT_EQ(parse_advertised(advertisement(body), out), Drop::none);
+  EXPECT_EQ(out.prefix_count, 0U);
+}
+
 TEST(Router, ASolicitationTellsWhereWeAre) {
   const Address ours = link_local_address(kOurMac);
   Buffer frame(kDiscoveryFrameMax);

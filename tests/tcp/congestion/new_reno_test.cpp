@@ -70,6 +70,19 @@ TEST_F(NewRenoTest, SlowStartCountsWhatArrivesInAnyOrderWhereThePathReorders) {
   EXPECT_EQ(window(), 18);
 }
 
+// What was counted before the loss was of a larger window.
+TEST_F(NewRenoTest, AvoidanceCountsAnewAfterALoss) {
+  begin(20, 20 * kMss);
+  ack(19);
+  tcb.ssthresh = congestion.reduced_window(tcb, context);
+  tcb.cwnd = tcb.ssthresh;
+  ASSERT_EQ(window(), 10);
+  ack(9);
+  EXPECT_EQ(window(), 10);
+  ack(1);
+  EXPECT_EQ(window(), 11);
+}
+
 TEST_F(NewRenoTest, LossHalvesTheFlight) {
   begin(40, 10 * kMss);
   EXPECT_EQ(congestion.reduced_window(tcb, context), 20 * kMss);
