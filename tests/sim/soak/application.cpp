@@ -125,10 +125,14 @@ EndBook* Application::accept(Connection connection) {
   const auto info = connection.info();
   const std::size_t number = info ? books_.number_of(info->remote, host_) : books_.size();
   // Its client has given up meanwhile, or this is the text of a SYN once more (RFC 7413 section
-  // 2.1): nobody is there to talk to.
+  // 2.1), or a cookie that is still good when what it opened is gone (RFC 4987 section 3.6): nobody
+  // is there to talk to.
   const bool is_known = number < books_.size();
   EndBook* const book = is_known ? &books_.at(number, kServerEnd) : nullptr;
-  if (book == nullptr || (book->is_fast && book->opened > 0)) {
+  const bool may_come_again =
+      book != nullptr &&
+      (book->is_fast || world_.worker(host_).counters().syn_cookies_received > 0);
+  if (book == nullptr || (may_come_again && book->opened > 0)) {
     journal_.note(1, "host {}: opened for a client that is gone", host_);
     connection.set_context(0);
     (void)connection.abort();
