@@ -1,16 +1,12 @@
 #include "drivers/impair/middlebox.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 namespace handfast::drivers {
 namespace {
 
-constexpr std::uint8_t kOptionKindsMax = 16;
-// Far from anything that a connection of the simulator's has in flight.
-constexpr std::uint32_t kFarAhead = 0x4000'0000;
-constexpr std::uint32_t kFarBehind = 0x1000'0000;
+constexpr std::uint8_t kOptionKindsMax = 64;
 
 }  // namespace
 
@@ -98,42 +94,97 @@ bool MiddleboxDevice::is_dead(Instant now, Way way) const {
 
 MiddleboxDevice::Flow& MiddleboxDevice::flow_of(const base::FlowKey& key) {
   const auto found = std::ranges::find(flows_, key, &Flow::key);
-  return found != flows_.end() ? *found : flows_.emplace_back(Flow{.key = key});
+  if (found != flows_.end()) return *found;
+  // The same for all connections of these ports: numbers that grow still do so behind the box.
+  std::uint64_t state = config_.seed + flows_.size();
+  return flows_.emplace_back(
+      Flow{.key = key, .shift = static_cast<std::uint32_t>(base::split_mix(state))});
+}
+
+const MiddleboxDevice::Flow* MiddleboxDevice::find(const base::FlowKey& key) const {
+  const auto found = std::ranges::find(flows_, key, &Flow::key);
+  return found != flows_.end() ? &*found : nullptr;
 }
 
 bool MiddleboxDevice::has_reset(const base::FlowKey& flow) const {
-  const auto found = std::ranges::find(flows_, flow, &Flow::key);
-  return found != flows_.end() && found->was_reset;
+  const Flow* const found = find(flow);
+  return found != nullptr && found->was_reset;
+}
+
+bool MiddleboxDevice::has_complained(const base::FlowKey& flow) const {
+  const Flow* const found = find(flow);
+  return found != nullptr && found->was_complained_of;
+}
+
+bool MiddleboxDevice::has_refused(const base::FlowKey& flow) const {
+  const Flow* const found = find(flow);
+  return found != nullptr && found->was_refused;
 }
 
 bool MiddleboxDevice::has_forgotten(const base::FlowKey& flow) const {
-  const auto found = std::ranges::find(flows_, flow, &Flow::key);
-  return found != flows_.end() && found->was_forgotten;
+  const Flow* const found = find(flow);
+  return found != nullptr && found->was_forgotten;
 }
 
 bool MiddleboxDevice::pass(Instant now, Way way, base::Packet& packet) {
-  if (is_dead(now, way) || (config_.frame_max != 0 && packet.length > config_.frame_max)) {
-    ++counters_.swallowed;
-    return false;
-  }
   const auto glance = glance_at(packet.bytes());
   // What a line has damaged is no box's to mend.
-  if (!glance || !wire::are_checksums_good(packet.bytes(), glance->layout)) return true;
+  const bool is_whole = glance && wire::are_checksums_good(packet.bytes(), glance->layout);
+  if (is_dead(now, way) || (config_.frame_max != 0 && packet.length > config_.frame_max)) {
+    ++counters_.swallowed;
+    if (is_whole && config_.tells_of_outages && is_dead(now, way)) {
+      Flow& flow = flow_of(way == Way::sent ? glance->flow : reversed(glance->flow));
+      complain(now, way, packet.bytes(), *glance, Complaint::host_unreachable, 0, flow);
+    }
+    return false;
+  }
+  if (!is_whole) return true;
   Flow& flow = flow_of(way == Way::sent ? glance->flow : reversed(glance->flow));
   if (!knows(now, flow, *glance)) {
     ++counters_.swallowed;
     flow.was_forgotten = true;
     if (config_.forgotten_get_reset && !glance->has(base::kRst)) {
       flow.was_reset = true;
-      const Way back = way == Way::sent ? Way::received : Way::sent;
-      hold(back, now,
+      hold(back(way), now,
            forge(packet.bytes(), *glance,
                  {.seq = glance->ack, .flags = base::kRst, .is_answer = true}));
     }
     return false;
   }
-  rewrite(way, packet, *glance);
-  molest(now, way, packet.bytes(), *glance, flow);
+  if (!fits(now, way, packet, *glance, flow)) {
+    ++counters_.swallowed;
+    return false;
+  }
+  molest_sender(now, way, packet.bytes(), *glance, flow);
+  rewrite(way, packet, *glance, flow);
+  molest_receiver(now, way, packet.bytes(), *glance_at(packet.bytes()), flow);
+  return true;
+}
+
+std::uint16_t MiddleboxDevice::mtu_at(Instant now, bool is_v4) const {
+  constexpr std::uint16_t kIpv6MtuMin = 1280;
+  std::uint16_t mtu = 0;
+  for (const MtuChange& change : config_.mtus) {
+    if (change.at <= now) mtu = change.mtu;
+  }
+  return mtu == 0 || is_v4 ? mtu : std::max(mtu, kIpv6MtuMin);
+}
+
+bool MiddleboxDevice::fits(Instant now, Way way, base::Packet& packet, const TcpGlance& glance,
+                           Flow& flow) {
+  const bool is_v4 = glance.layout.is_v4;
+  const std::uint16_t mtu = mtu_at(now, is_v4);
+  if (mtu != 0 && packet.length > std::uint32_t{mtu} + glance.layout.link_length) {
+    const bool is_hidden = config_.hides_mtu && is_v4;
+    complain(now, way, packet.bytes(), glance, Complaint::too_big, is_hidden ? 0 : mtu, flow);
+    return false;
+  }
+  if (config_.syn_text == SynText::passes || !glance.has(base::kSyn) || glance.text == 0) {
+    return true;
+  }
+  if (config_.syn_text == SynText::swallowed_with_its_syn) return false;
+  packet.length = cut_text({packet.data, packet.length}, glance.layout);
+  ++counters_.rewritten;
   return true;
 }
 
@@ -150,15 +201,15 @@ bool MiddleboxDevice::knows(Instant now, Flow& flow, const TcpGlance& glance) {
   return flow.is_known || (config_.forget_after == Duration{0} && config_.forgets_at.empty());
 }
 
-void MiddleboxDevice::rewrite(Way way, base::Packet& packet, const TcpGlance& glance) {
-  std::uint16_t strip = config_.strip_always;
+void MiddleboxDevice::rewrite(Way way, base::Packet& packet, const TcpGlance& glance,
+                              const Flow& flow) {
+  std::uint64_t strip = config_.strip_always;
   if (glance.has(base::kSyn)) {
-    strip = static_cast<std::uint16_t>(
-        strip | (way == Way::sent ? config_.strip_sent : config_.strip_received));
+    strip |= way == Way::sent ? config_.strip_sent : config_.strip_received;
   }
   const base::MutableBytes frame{packet.data, packet.length};
-  bool is_changed = false;
-  for (std::uint8_t kind = 2; strip >> kind != 0 && kind < kOptionKindsMax; ++kind) {
+  bool is_changed = shift(way, frame, glance, flow);
+  for (std::uint8_t kind = 2; kind < kOptionKindsMax && strip >> kind != 0; ++kind) {
     if ((strip & option_bit(kind)) != 0) is_changed |= blank_option(frame, glance.layout, kind);
   }
   if (config_.mss_max != 0 && glance.has(base::kSyn)) {
@@ -169,53 +220,17 @@ void MiddleboxDevice::rewrite(Way way, base::Packet& packet, const TcpGlance& gl
   wire::write_checksums(frame, glance.layout);
 }
 
-void MiddleboxDevice::molest(Instant now, Way way, base::Bytes frame, const TcpGlance& glance,
-                             Flow& flow) {
-  const Way back = way == Way::sent ? Way::received : Way::sent;
-  if (random_.chance(config_.echo)) {
-    ++counters_.echoed;
-    hold(way, now + config_.echo_after, {frame.begin(), frame.end()});
+// Some firewalls do so, for hosts whose numbers can be guessed; and some of them forget SACK.
+bool MiddleboxDevice::shift(Way way, base::MutableBytes frame, const TcpGlance& glance,
+                            const Flow& flow) const {
+  if (!config_.shifts_sequence) return false;
+  if (way == Way::sent) {
+    shift_sequence(frame, glance.layout, flow.shift);
+  } else {
+    shift_acknowledgement(frame, glance.layout, 0U - flow.shift);
+    if (config_.shifts_sack) shift_sack(frame, glance.layout, 0U - flow.shift);
   }
-  if (random_.chance(config_.exact_reset) && !glance.has(base::kRst)) {
-    ++counters_.forged;
-    flow.was_reset = true;
-    const bool is_answer = random_.chance(0.5);
-    const std::uint8_t flags = glance.has(base::kSyn) ? base::kRst | base::kAck : base::kRst;
-    const Forgery forgery =
-        is_answer
-            ? Forgery{.seq = glance.ack, .ack = glance.end(), .flags = flags, .is_answer = true}
-            : Forgery{.seq = glance.end(), .flags = base::kRst};
-    hold(is_answer ? back : way, now, forge(frame, glance, forgery));
-  }
-  forge_blind(now, way, frame, glance);
-}
-
-// Nothing of this may do anything: wrong by far, or older than what has been acknowledged.
-void MiddleboxDevice::forge_blind(Instant now, Way way, base::Bytes frame,
-                                  const TcpGlance& glance) {
-  const auto some = static_cast<std::uint32_t>(random_.below(1U << 20));
-  const base::Seq far = glance.end() + (kFarAhead + some);
-  const base::Seq old = glance.seq - (kFarBehind + some);
-  // In SYN-SENT the acknowledgement is what counts, and this one acknowledges nothing.
-  if (random_.chance(config_.blind_reset)) {
-    ++counters_.forged;
-    hold(way, now,
-         forge(frame, glance,
-               {.seq = some % 2 == 0 || glance.has(base::kSyn) ? far : old, .flags = base::kRst}));
-  }
-  if (random_.chance(config_.blind_segment) && !glance.has(base::kSyn)) {
-    ++counters_.forged;
-    const std::uint8_t kFlags[] = {base::kSyn, base::kAck, base::kAck | base::kFin,
-                                   base::kSyn | base::kAck};
-    const std::uint8_t flags = kFlags[some % std::size(kFlags)];
-    hold(way, now,
-         forge(frame, glance,
-               {.seq = some % 2 == 0 ? far : glance.end(),
-                .ack = glance.ack + (kFarAhead + some),
-                .flags = flags,
-                .window = 1000,
-                .text = flags == base::kAck ? 100U : 0U}));
-  }
+  return true;
 }
 
 }  // namespace handfast::drivers

@@ -11,6 +11,7 @@ constexpr std::uint8_t kEndOfOptions = 0;
 constexpr std::uint8_t kNop = 1;
 constexpr std::uint8_t kMss = 2;
 constexpr std::uint8_t kWindowScale = 3;
+constexpr std::uint8_t kSack = 5;
 constexpr std::size_t kTcpHeader = 20;
 
 std::uint8_t byte_at(base::Bytes frame, std::size_t at) {
@@ -51,6 +52,19 @@ struct AddressPlace {
 AddressPlace addresses_of(const wire::TcpLayout& layout) {
   return layout.is_v4 ? AddressPlace{layout.ip_at() + 12U, 4}
                       : AddressPlace{layout.ip_at() + 8U, 16};
+}
+
+void add_to(std::byte* number, std::uint32_t by) {
+  base::store_be32(number, base::load_be32(number) + by);
+}
+
+// `packet_length` is IP's, its own header included.
+void set_ip_length(std::byte* ip, const wire::TcpLayout& layout, std::size_t packet_length) {
+  if (layout.is_v4) {
+    base::store_be16(ip + 2, static_cast<std::uint16_t>(packet_length));
+  } else {
+    base::store_be16(ip + 4, static_cast<std::uint16_t>(packet_length - layout.ip_length));
+  }
 }
 
 void swap_ranges(std::vector<std::byte>& frame, std::size_t a, std::size_t b, std::size_t length) {
@@ -114,6 +128,29 @@ bool clamp_mss(base::MutableBytes frame, const wire::TcpLayout& layout, std::uin
   return is_lowered;
 }
 
+std::uint32_t cut_text(base::MutableBytes frame, const wire::TcpLayout& layout) {
+  const base::MutableBytes rest = frame.first(layout.text_at());
+  set_ip_length(&rest[layout.ip_at()], layout, rest.size() - layout.ip_at());
+  wire::write_checksums(rest, layout);
+  return static_cast<std::uint32_t>(rest.size());
+}
+
+void shift_sequence(base::MutableBytes frame, const wire::TcpLayout& layout, std::uint32_t by) {
+  add_to(&frame[layout.tcp_at() + 4U], by);
+}
+
+void shift_acknowledgement(base::MutableBytes frame, const wire::TcpLayout& layout,
+                           std::uint32_t by) {
+  const std::size_t tcp = layout.tcp_at();
+  if ((byte_at(frame, tcp + 13) & base::kAck) != 0) add_to(&frame[tcp + 8], by);
+}
+
+void shift_sack(base::MutableBytes frame, const wire::TcpLayout& layout, std::uint32_t by) {
+  for_each_option(frame, layout, kSack, [&](std::size_t at, std::size_t length) {
+    for (std::size_t edge = at + 2; edge + 4 <= at + length; edge += 4) add_to(&frame[edge], by);
+  });
+}
+
 std::vector<std::byte> forge(base::Bytes frame, const TcpGlance& glance, const Forgery& forgery) {
   const wire::TcpLayout& from = glance.layout;
   std::vector<std::byte> out(frame.begin(),
@@ -134,12 +171,7 @@ std::vector<std::byte> forge(base::Bytes frame, const TcpGlance& glance, const F
   base::store_be16(tcp + 14, forgery.window);
   base::store_be32(tcp + 16, 0);  // checksum and urgent pointer
   std::byte* const ip = out.data() + from.ip_at();
-  const auto behind_link = static_cast<std::uint16_t>(out.size() - from.ip_at());
-  if (from.is_v4) {
-    base::store_be16(ip + 2, behind_link);
-  } else {
-    base::store_be16(ip + 4, static_cast<std::uint16_t>(behind_link - from.ip_length));
-  }
+  set_ip_length(ip, from, out.size() - from.ip_at());
   wire::TcpLayout layout = from;
   layout.tcp_length = kTcpHeader;
   wire::write_checksums(out, layout);

@@ -45,6 +45,16 @@ bool blank_option(base::MutableBytes frame, const wire::TcpLayout& layout, std::
 // Lowers the MSS option to `mss_max`, without mending the checksum. Returns whether it was higher.
 bool clamp_mss(base::MutableBytes frame, const wire::TcpLayout& layout, std::uint16_t mss_max);
 
+// Takes the text out of a frame and mends lengths and checksums. Returns the frame's new length.
+std::uint32_t cut_text(base::MutableBytes frame, const wire::TcpLayout& layout);
+
+// Adds to the sequence number, to the acknowledgement if the flags say that there is one, and to
+// the edges of SACK blocks (RFC 2018), without mending the checksum.
+void shift_sequence(base::MutableBytes frame, const wire::TcpLayout& layout, std::uint32_t by);
+void shift_acknowledgement(base::MutableBytes frame, const wire::TcpLayout& layout,
+                           std::uint32_t by);
+void shift_sack(base::MutableBytes frame, const wire::TcpLayout& layout, std::uint32_t by);
+
 // What to write into a frame that nobody sent.
 struct Forgery {
   base::Seq seq;

@@ -98,7 +98,8 @@ void Stack::tell(std::uint32_t index, const Arrival& arrival, const base::Packet
       call_handler(&HandlerTable::on_open, index);
     }
   }
-  if (arrival.urgent && !tcb.aborted) call_handler(&HandlerTable::on_urgent, index);
+  if (arrival.urgent > 0 && !tcb.aborted) [[unlikely]]
+    tell_urgent(index, arrival.urgent);
   if (arrival.space_freed && tcb.writable_wanted && !tcb.aborted) {
     tcb.writable_wanted = false;
     call_handler(&HandlerTable::on_writable, index);
@@ -258,6 +259,13 @@ void Stack::release_connection(std::uint32_t index) {
   neighbours_.unpin(tcb.neighbour);
   timer::Wheel::cancel(tcb.timer);
   connections_.free(index);
+}
+
+// The text that is yet to be offered has left the count of tcp::urgent_bytes().
+void Stack::tell_urgent(std::uint32_t index, std::uint32_t bytes) {
+  urgent_told_ = {.index = index, .bytes = bytes};
+  call_handler(&HandlerTable::on_urgent, index);
+  urgent_told_ = {};
 }
 
 void Stack::connection_timer(std::uint32_t index) {

@@ -106,7 +106,7 @@ std::expected<std::size_t, Error> Connection::send_urgent(std::span<const std::b
 
 std::size_t Connection::urgent_bytes() const {
   const tcp::Tcb* const tcb = find_open(stack_, index_, generation_);
-  return tcb == nullptr ? 0 : tcp::urgent_bytes(*tcb);
+  return tcb == nullptr ? 0 : stack_->urgent_bytes(index_);
 }
 
 std::expected<void, Error> Connection::close() {
@@ -235,6 +235,11 @@ std::expected<std::size_t, Error> Stack::send_urgent(std::uint32_t index,
   const auto accepted = send(index, bytes);
   if (accepted && *accepted > 0) tcp::mark_urgent(connections_[index], context_);
   return accepted;
+}
+
+std::uint32_t Stack::urgent_bytes(std::uint32_t index) const {
+  const bool is_told_now = urgent_told_.bytes > 0 && urgent_told_.index == index;
+  return is_told_now ? urgent_told_.bytes : tcp::urgent_bytes(connections_[index]);
 }
 
 void Stack::close(std::uint32_t index) {

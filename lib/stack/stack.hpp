@@ -140,6 +140,7 @@ class Stack final : private net::FrameSink {
   std::expected<Buffer, Error> allocate_buffer();
   std::expected<Buffer, Error> retain(std::uint32_t index);
   void give_back(void* buffer) { packets_.free({.buffer = buffer}); }
+  std::uint32_t urgent_bytes(std::uint32_t index) const;
   std::expected<std::size_t, Error> send_urgent(std::uint32_t index,
                                                 std::span<const std::byte> bytes);
   void close(std::uint32_t index);
@@ -185,6 +186,12 @@ class Stack final : private net::FrameSink {
     std::uint32_t index = 0;
     base::Packet packet;
     Bytes text;
+  };
+
+  // While on_urgent runs: bytes up to the mark.
+  struct UrgentTold {
+    std::uint32_t index = 0;
+    std::uint32_t bytes = 0;  // 0: it does not run
   };
 
   // What neighbour_towards() said last; nothing at first, when no number of removals fits.
@@ -272,6 +279,7 @@ class Stack final : private net::FrameSink {
   // active.cpp: connections and their events.
   void at_connection(std::uint32_t index, Arrived& arrived);
   void refuse_text(base::Segment& segment);
+  void tell_urgent(std::uint32_t index, std::uint32_t bytes);
   void tell(std::uint32_t index, const tcp::Arrival& arrival, const base::Packet& packet,
             bool& packet_kept);
   void deliver_text(std::uint32_t index, const tcp::Arrival& arrival, const base::Packet& packet,
@@ -415,6 +423,7 @@ class Stack final : private net::FrameSink {
 
   [[no_unique_address]] base::StageProfile stages_;
   Delivery delivery_;
+  UrgentTold urgent_told_;
   std::size_t ready_first_ = 0;
   std::size_t ready_end_ = 0;
   bool is_behind_ = false;

@@ -63,9 +63,11 @@ inline std::uint16_t advertise_window(Tcb& tcb, const Parameters& p) {
   return static_cast<std::uint16_t>(field);
 }
 
-// The window's field in a SYN is never scaled (RFC 7323 section 2.2).
+// The window's field in a SYN is never scaled (RFC 7323 section 2.2). Text that came with the
+// peer's SYN (RFC 7413) and was not taken lies in the buffer already.
 inline std::uint16_t advertise_syn_window(Tcb& tcb, const Parameters& p) {
-  const std::uint32_t offer = std::min(p.receive_buffer, 65'535U);
+  const std::uint32_t room = p.receive_buffer - std::min(p.receive_buffer, tcb.receive_held);
+  const std::uint32_t offer = std::min(room, 65'535U);
   tcb.rcv_adv = base::later_of(tcb.rcv_adv, tcb.rcv_nxt + offer);
   return static_cast<std::uint16_t>(offer);
 }

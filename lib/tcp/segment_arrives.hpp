@@ -15,12 +15,12 @@ struct Arrival {
   bool space_freed = false;  // data of ours was acknowledged
   bool text_queued = false;  // receive_queue grew: deliver from it after `text`
   bool packet_kept = false;  // the packet is in one of the queues now; otherwise the caller's
-  bool urgent = false;       // the peer has marked more of what follows as urgent
   bool reset = false;        // answer with reset_for(segment); the connection is not touched
   bool challenge = false;    // answer with a challenge ACK, if their rate allows (RFC 5961)
   bool closed = false;       // Tcb::state is CLOSED, for `reason`
   bool time_wait = false;    // Tcb::state is TIME-WAIT: both FINs are done
   CloseReason reason = CloseReason::finished;
+  std::uint32_t urgent = 0;  // the peer has marked more: so many bytes, `text` the first of them
   std::span<const std::byte> text;  // new data in order, inside the packet: deliver it first
 };
 

@@ -29,22 +29,22 @@ void add_urgent_pointer(const Tcb& tcb, base::Segment& out) {
   out.urgent = static_cast<std::uint16_t>(std::min(transfer->snd_up - out.seq, 0xffffU));
 }
 
-bool note_urgent(Tcb& tcb, const base::Segment& seg, Context& context) {
-  if (!seg.has(base::kUrg)) return false;
+std::uint32_t note_urgent(Tcb& tcb, const base::Segment& seg, Context& context) {
+  if (!seg.has(base::kUrg)) return 0;
   if (tcb.state != State::established && tcb.state != State::fin_wait_1 &&
       tcb.state != State::fin_wait_2) {
-    return false;
+    return 0;
   }
   const Seq mark = seg.seq + seg.urgent;
   const Seq taken = tcb.rcv_nxt - tcb.receive_held;
-  if (!mark.is_after(taken)) return false;
+  if (!mark.is_after(taken)) return 0;
   const std::uint32_t known = urgent_bytes(tcb);
-  if (known > 0 && mark - taken <= known) return false;
+  if (known > 0 && mark - taken <= known) return 0;
   Transfer* const transfer = take_transfer(tcb, context);
-  if (transfer == nullptr) return false;
+  if (transfer == nullptr) return 0;
   transfer->rcv_up = mark;
   tcb.urgent_ahead = true;
-  return true;
+  return mark - taken;
 }
 
 std::uint32_t urgent_bytes(const Tcb& tcb) {

@@ -19,10 +19,10 @@ bool mark_urgent(Tcb& tcb, Context& context);
 // set.
 void add_urgent_pointer(const Tcb& tcb, base::Segment& out);
 
-// SEGMENT ARRIVES, sixth step; trimming has shortened the pointer with the text. Returns whether
-// the application is to be told (MUST-32): a mark is ahead of what it has taken, and none was, or
-// the mark has advanced.
-bool note_urgent(Tcb& tcb, const base::Segment& seg, Context& context);
+// SEGMENT ARRIVES, sixth step; trimming has shortened the pointer with the text. Returns how many
+// bytes up to the mark the application has not taken yet, if it is to be told of it (MUST-32): a
+// mark is ahead, and none was, or the mark has advanced. Otherwise 0.
+std::uint32_t note_urgent(Tcb& tcb, const base::Segment& seg, Context& context);
 
 // Bytes up to the mark that the application has not taken yet (MUST-33); 0: nothing is urgent.
 // Text offered right out of a segment counts as taken, that in the receive queue does not. While

@@ -315,6 +315,7 @@ TEST(Urgent, IsToldBeforeItsTextIsDeliveredInLine) {
   hosts.world.run_for(100ms);
   EXPECT_EQ(party.urgent, 1);
   EXPECT_EQ(party.received_before, 6U);
+  EXPECT_EQ(party.bytes_ahead, 5U);
   EXPECT_EQ(party.received, "plain stop! more");
   EXPECT_EQ(party.last.urgent_bytes(), 0U);
 }

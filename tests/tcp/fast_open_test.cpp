@@ -236,6 +236,21 @@ TEST_F(FastOpenServer, TextBeyondTheWindowIsNotTaken) {
   EXPECT_EQ(tcb.rcv_nxt, Seq{kPeerIss + 1 + 512});
 }
 
+// The text of the SYN takes room in the buffer as any other does, as long as nobody takes it.
+TEST_F(FastOpenServer, OffersNoMoreThanTheTextLeavesOfTheBuffer) {
+  config.receive_buffer = config.receive_buffer_max = 1000;
+  restart();
+  syn_arrives("hello");
+  base::Packet packet;
+  ASSERT_TRUE(cache.allocate(packet));
+  hold_text(tcb, packet, {packet.data, 5});
+  const auto sent = output();
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(sent[0].segment.window, 995U);
+  EXPECT_EQ(tcb.rcv_adv, Seq{kPeerIss + 1 + 1000});
+  take_queued();
+}
+
 TEST_F(FastOpenServer, TheSynAgainMeansThatTheSynAckWasLost) {
   syn_arrives("request");
   output();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace handfast::sim {
 
@@ -23,13 +24,14 @@ class Application::Callback {
 
 void Application::connect(std::size_t number, std::size_t end, const Endpoint& remote,
                           const ConnectOptions& options) {
+  EndBook& book = books_.at(number, end);
+  if (std::exchange(book.has_called_connect, true)) return;
   ConnectOptions with_context = options;
   with_context.context = Books::context_of(number, end);
   const auto made = world_.worker(host_).connect(remote, *this, with_context);
   journal_.note(number, "{}: connect to {}: {}", Books::name_of(number, end), remote.to_string(),
                 made ? "ok" : to_string(made.error()));
   if (!made) return;
-  EndBook& book = books_.at(number, end);
   const auto info = made->info();
   book.is_active = true;
   book.connection = *made;
@@ -38,7 +40,19 @@ void Application::connect(std::size_t number, std::size_t end, const Endpoint& r
               .local_port = info->local.port,
               .remote_port = info->remote.port};
   // It may send before it is open.
-  if (random_.below(3) == 0) send_on({number, end, &book}, *made);
+  if (book.is_fast || random_.below(3) == 0) send_on({number, end, &book}, *made);
+}
+
+void Application::connect_within(std::size_t number, std::size_t end, const Endpoint& remote,
+                                 const ConnectOptions& options) {
+  wishes_.push_back({number, end, remote, options});
+}
+
+void Application::grant_wish() {
+  if (wishes_.empty()) return;
+  const Wish wish = wishes_.back();
+  wishes_.pop_back();
+  connect(wish.number, wish.end, wish.remote, wish.options);
 }
 
 void Application::abort(std::size_t number, std::size_t end) {
@@ -98,6 +112,7 @@ bool Application::begin(const Subject& subject, Connection connection, const cha
     journal_.fail("{}: another reference than at first",
                   Books::name_of(subject.number, subject.end));
   }
+  grant_wish();
   ++book.callbacks;
   if (book.plan.aborts_in == book.callbacks && name != "closed") abort(subject, connection);
   if (book.abort_called) return false;
@@ -105,28 +120,38 @@ bool Application::begin(const Subject& subject, Connection connection, const cha
   return !book.abort_called;
 }
 
+EndBook* Application::accept(Connection connection) {
+  ++accepted_;
+  const auto info = connection.info();
+  const std::size_t number = info ? books_.number_of(info->remote, host_) : books_.size();
+  // Its client has given up meanwhile, or this is the text of a SYN once more (RFC 7413 section
+  // 2.1), or a cookie that is still good when what it opened is gone (RFC 4987 section 3.6): nobody
+  // is there to talk to.
+  const bool is_known = number < books_.size();
+  EndBook* const book = is_known ? &books_.at(number, kServerEnd) : nullptr;
+  const bool may_come_again =
+      book != nullptr &&
+      (book->is_fast || world_.worker(host_).counters().syn_cookies_received > 0);
+  if (book == nullptr || (may_come_again && book->opened > 0)) {
+    journal_.note(1, "host {}: opened for a client that is gone", host_);
+    connection.set_context(0);
+    (void)connection.abort();
+    return nullptr;
+  }
+  connection.set_context(Books::context_of(number, kServerEnd));
+  if (!book->is_lost) {
+    book->connection = connection;
+    book->key = {.local = info->local.address,
+                 .remote = info->remote.address,
+                 .local_port = info->local.port,
+                 .remote_port = info->remote.port};
+  }
+  return book;
+}
+
 void Application::on_open(Connection connection) {
   const Callback callback(*this);
-  if (connection.context() == 0) {
-    const auto info = connection.info();
-    const std::size_t number = info ? books_.number_of(info->remote, host_) : books_.size();
-    if (number == books_.size()) {
-      // Its client has given up meanwhile: nobody is there to talk to.
-      journal_.note(1, "host {}: opened for a client that is gone", host_);
-      connection.set_context(0);
-      (void)connection.abort();
-      return;
-    }
-    connection.set_context(Books::context_of(number, kServerEnd));
-    EndBook& book = books_.at(number, kServerEnd);
-    if (!book.is_lost) {
-      book.connection = connection;
-      book.key = {.local = info->local.address,
-                  .remote = info->remote.address,
-                  .local_port = info->local.port,
-                  .remote_port = info->remote.port};
-    }
-  }
+  if (connection.context() == 0 && accept(connection) == nullptr) return;
   const Subject subject = subject_of(connection);
   if (subject.book == nullptr) return;
   if (subject.book->is_lost) {  // a handshake that outlived the host's restart
@@ -154,6 +179,27 @@ std::size_t Application::on_data(Connection connection, Bytes data) {
     send_on(subject, connection);
   }
   return took;
+}
+
+void Application::on_urgent(Connection connection) {
+  const Callback callback(*this);
+  if (connection.context() == 0) return;
+  const Subject subject = subject_of(connection);
+  if (subject.book == nullptr) return;
+  EndBook& book = *subject.book;
+  const std::vector<std::uint32_t>& marks = books_.at(subject.number, 1 - subject.end).marks;
+  const auto mark = static_cast<std::uint32_t>(book.received + connection.urgent_bytes());
+  // The field of the header reaches so far, and then the mark is told of in steps.
+  constexpr std::uint32_t kPointerMax = 65'535;
+  const bool is_step = mark >= kPointerMax && !marks.empty() && mark < marks.back();
+  if (!is_step && std::ranges::find(marks, mark) == marks.end()) {
+    journal_.fail("{}: byte {} is marked as urgent, and was not",
+                  Books::name_of(subject.number, subject.end), mark);
+  } else if (mark <= book.told_mark || mark <= book.received) {
+    journal_.fail("{}: told of a mark that it knows", Books::name_of(subject.number, subject.end));
+  }
+  book.told_mark = std::max(book.told_mark, mark);
+  if (begin(subject, connection, "urgent")) send_on(subject, connection);
 }
 
 void Application::on_writable(Connection connection) {
@@ -215,6 +261,7 @@ void Application::on_closed(Connection connection, CloseReason reason) {
   ++subject.book->closed;
   subject.book->reason = reason;
   subject.book->closed_at = world_.now();
+  subject.book->was_complained_of |= has_complaint(connection);
   expect_stale(subject, connection);
 }
 
@@ -258,13 +305,15 @@ bool Application::send_piece(const Subject& subject, Connection connection, Byte
     }
     // Without buffers, or room for a whole one: as others do.
   }
-  const auto taken = connection.send(piece);
+  const bool is_urgent = book.plan.urgent > 0 && random_.chance(book.plan.urgent);
+  const auto taken = is_urgent ? connection.send_urgent(piece) : connection.send(piece);
   if (!taken) {
     journal_.fail("{}: send: {}", Books::name_of(subject.number, subject.end),
                   to_string(taken.error()));
     return false;
   }
   book.sent += static_cast<std::uint32_t>(*taken);
+  if (is_urgent && *taken > 0) book.marks.push_back(book.sent);
   return *taken == piece.size();
 }
 

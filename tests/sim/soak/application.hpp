@@ -21,6 +21,9 @@ class Application {
   // Called from outside, between turns.
   void connect(std::size_t number, std::size_t end, const Endpoint& remote,
                const ConnectOptions& options);
+  // The same within the next callback, unless it has been called by then.
+  void connect_within(std::size_t number, std::size_t end, const Endpoint& remote,
+                      const ConnectOptions& options);
   void abort(std::size_t number, std::size_t end);
   // Reads on, sends the rest, and closes if it has not.
   void quit(std::size_t number, std::size_t end);
@@ -30,10 +33,14 @@ class Application {
 
   void on_open(Connection connection);
   std::size_t on_data(Connection connection, Bytes data);
+  void on_urgent(Connection connection);
   void on_writable(Connection connection);
   void on_peer_finished(Connection connection);
   void on_timer(Connection connection);
   void on_closed(Connection connection, CloseReason reason);
+
+  // Connections that on_open announced, those nobody knows of among them.
+  std::uint64_t accepted() const { return accepted_; }
 
  private:
   static constexpr std::size_t kRetainedMax = 16;
@@ -44,6 +51,12 @@ class Application {
     std::size_t end;
     EndBook* book;
   };
+  struct Wish {
+    std::size_t number;
+    std::size_t end;
+    Endpoint remote;
+    ConnectOptions options;
+  };
   // For the time of a callback: there may be one only.
   class Callback;
 
@@ -51,6 +64,9 @@ class Application {
   // False: nothing more is to be done in this callback.
   bool begin(const Subject& subject, Connection connection, const char* event);
   void send_on(const Subject& subject, Connection connection);
+  // Of a connection that on_open announces; null when nobody is to hear of it.
+  EndBook* accept(Connection connection);
+  void grant_wish();
   bool send_piece(const Subject& subject, Connection connection, Bytes piece);
   void close_if_time(const Subject& subject, Connection connection);
   void close(const Subject& subject, Connection connection);
@@ -64,6 +80,8 @@ class Application {
   void act_on_whim(const Subject& subject, Connection connection);
   void change_something(const Subject& subject, Connection connection);
   void ask_something(const Subject& subject, Connection connection);
+  // Whether somebody said by ICMP that the path is not what it should be.
+  static bool has_complaint(Connection connection);
   void meddle_with_another(Connection connection);
   void expect_stale(const Subject& subject, Connection connection);
 
@@ -74,6 +92,8 @@ class Application {
   base::Random random_;
   bool is_in_callback_ = false;
   std::vector<Buffer> retained_;
+  std::vector<Wish> wishes_;
+  std::uint64_t accepted_ = 0;
 };
 
 }  // namespace handfast::sim

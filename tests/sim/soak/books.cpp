@@ -35,6 +35,7 @@ Books::Books(const Plan& plan) : seed_(plan.seed), entries_(plan.connections.siz
     entries_[number][kServerEnd].host = connection.server;
     for (const std::size_t end : {kClientEnd, kServerEnd}) {
       entries_[number][end].plan = connection.ends[end];
+      entries_[number][end].is_fast = connection.is_fast;
     }
   }
 }

@@ -20,16 +20,23 @@ inline constexpr std::size_t kServerEnd = 1;
 
 struct EndBook {
   EndPlan plan;
+  bool is_fast = false;  // the connection asks for TCP Fast Open
   std::size_t host = 0;
   Connection connection;
   base::FlowKey key;       // this end is local; known when opened, or connecting
   bool is_active = false;  // connect() returned it
+  bool has_called_connect = false;
   std::uint32_t opened = 0;
   std::uint32_t closed = 0;
   std::uint32_t peer_finished = 0;
   std::uint32_t callbacks = 0;
   std::uint32_t sent = 0;      // bytes that send() took
   std::uint32_t received = 0;  // bytes that on_data took
+  // Bytes of the stream up to the end of each piece that was sent as urgent; and how far the other
+  // end was told that its peer's are.
+  std::vector<std::uint32_t> marks;
+  std::uint32_t told_mark = 0;
+  bool was_complained_of = false;  // network_error() said something
   CloseReason reason{};
   Instant closed_at;                    // of the world
   Instant timer_at = Instant::never();  // of the host

@@ -13,6 +13,7 @@ namespace {
 constexpr std::uint8_t kShiftMax = 14;  // RFC 7323 section 2.3
 // What nobody has sent may be anywhere; nothing in flight is so far away.
 constexpr std::uint32_t kNear = 1U << 26;
+constexpr std::uint32_t kFirstTextMax = 1U << 20;
 
 void raise(Seq& seq, Seq to) {
   if (to - seq < kNear) seq = to;
@@ -69,7 +70,8 @@ void FrameWatch::see_received(const base::Packet& packet) {
   Flow& flow = flow_of(drivers::reversed(seg->flow));
   if (seg->has(base::kSyn)) {
     if (flow.syns.size() == kSynsMax) flow.syns.erase(flow.syns.begin());
-    flow.syns.push_back({.seq = seg->seq, .shift = seg->window_scale, .window = seg->window});
+    flow.syns.push_back(
+        {.seq = seg->seq, .shift = seg->window_scale, .window = seg->window, .end = seg->end()});
   }
   if (flow.knows_peer) return note_received(flow, *seg);
   if (flow.has_iss && flow.early.size() < kEarlyMax) flow.early.push_back(*seg);
@@ -109,19 +111,34 @@ void FrameWatch::see_sent(std::span<const base::Packet> frame) {
   // Within the clock's grain (RFC 6528) two attempts of a peer are answered with the same number.
   const bool is_other = is_syn_ack && flow.answered && *flow.answered != seg->ack;
   if (seg->has(base::kSyn) && (!flow.has_iss || seg->seq != flow.iss || is_other)) {
-    flow = Flow{.key = seg->flow, .syns = std::move(flow.syns)};
+    std::vector<Seq> isses = std::move(flow.isses);
+    if (!is_syn_ack) isses.clear();
+    if (is_syn_ack && flow.has_iss) isses.push_back(flow.iss);
+    if (isses.size() > kIssesMax) isses.erase(isses.begin());
+    flow = Flow{.key = seg->flow, .syns = std::move(flow.syns), .isses = std::move(isses)};
     flow.iss = seg->seq;
     flow.has_iss = true;
     flow.sent_end = seg->end();
     flow.shift = seg->window_scale;
-    flow.edge_received = seg->end();
+    flow.edge_received = seg->seq + 1;
   } else if (!flow.has_iss) {
     return;  // an answer from TIME-WAIT, or of before a restart
   } else if (seg->has(base::kSyn)) {
     flow.shift = seg->window_scale;
   }
+  if (!seg->has(base::kSyn)) settle(flow, *seg);
   if (is_syn_ack) flow.answered = seg->ack;
   check_sent(flow, *seg);
+}
+
+void FrameWatch::settle(Flow& flow, const TcpGlance& seg) {
+  if (seg.seq - flow.iss < kFirstTextMax) return;
+  const auto found =
+      std::ranges::find_if(flow.isses, [&](Seq iss) { return seg.seq - iss < kFirstTextMax; });
+  if (found == flow.isses.end()) return;
+  flow.iss = *found;
+  flow.sent_end = flow.edge_received = *found + 1;
+  flow.is_vague = true;
 }
 
 void FrameWatch::check_sent(Flow& flow, const TcpGlance& seg) {
@@ -140,7 +157,6 @@ void FrameWatch::check_sent(Flow& flow, const TcpGlance& seg) {
 void FrameWatch::meet_peer(Flow& flow, const TcpGlance& seg) {
   flow.knows_peer = true;
   flow.edge_offered = seg.ack;
-  constexpr std::uint32_t kFirstTextMax = 1U << 20;
   // Forged ones may stand near the right one, which the ACK is closest to.
   const auto distance = [&](const PeerSyn& syn) { return seg.ack - (syn.seq + 1); };
   const auto found = std::ranges::min_element(flow.syns, {}, distance);
@@ -150,7 +166,11 @@ void FrameWatch::meet_peer(Flow& flow, const TcpGlance& seg) {
     return;
   }
   flow.peer_syn = *found;
-  flow.received_end = found->seq + 1;
+  flow.received_end = found->end;
+  // Sent again it has no text, or less.
+  for (const PeerSyn& syn : flow.syns) {
+    if (syn.seq == found->seq) flow.received_end = base::later_of(flow.received_end, syn.end);
+  }
   raise(flow.edge_received, flow.iss + (1U + found->window));
   for (const TcpGlance& early : std::exchange(flow.early, {})) note_received(flow, early);
 }

@@ -33,11 +33,13 @@ class FrameWatch final : public base::Device {
  private:
   static constexpr std::size_t kSynsMax = 64;
   static constexpr std::size_t kEarlyMax = 64;
+  static constexpr std::size_t kIssesMax = 16;
 
   struct PeerSyn {
     base::Seq seq;
     std::optional<std::uint8_t> shift;
     std::uint16_t window;
+    base::Seq end;  // behind it and its text (RFC 7413)
   };
   struct Flow {
     base::FlowKey key;                      // the host is local
@@ -47,6 +49,8 @@ class FrameWatch final : public base::Device {
     std::optional<std::uint8_t> shift;      // that we offered
     base::Seq iss;
     std::optional<base::Seq> answered;  // by our SYN-ACK: behind the peer's SYN
+    // Of SYN-ACKs before: with cookies (RFC 4987 section 3.6) the client may answer any of them.
+    std::vector<base::Seq> isses;
     bool has_iss = false;
     bool is_vague = false;              // which SYN it began with is not known
     bool knows_peer = false;            // our first segment with an ACK has left
@@ -62,6 +66,8 @@ class FrameWatch final : public base::Device {
   void trace(const drivers::TcpGlance& seg, const char* verb);
   void note_received(Flow& flow, const drivers::TcpGlance& seg);
   Flow& flow_of(const base::FlowKey& key);
+  // The connection may begin with another SYN-ACK than the newest.
+  void settle(Flow& flow, const drivers::TcpGlance& seg);
   void check_sent(Flow& flow, const drivers::TcpGlance& seg);
   void check_acknowledgement(Flow& flow, const drivers::TcpGlance& seg);
   void meet_peer(Flow& flow, const drivers::TcpGlance& seg);

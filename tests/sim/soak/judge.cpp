@@ -27,6 +27,8 @@ void Judge::judge_end(std::size_t number, std::size_t end) const {
     return expect(book.closed == 0, number, end, "closed, and was never announced");
   }
   expect(book.closed == 1, number, end, "not closed once");
+  expect(!book.was_complained_of || ask_boxes(number, &drivers::MiddleboxDevice::has_complained),
+         number, end, "believed a forged ICMP error");
   if (book.closed != 1) return;
   const bool is_mutual = plan_.connections[number].is_mutual;
   switch (book.reason) {
@@ -36,7 +38,8 @@ void Judge::judge_end(std::size_t number, std::size_t end) const {
       return expect(has_cause_for_reset(number, end), number, end, "reset by nobody");
     case CloseReason::refused:
       expect(book.is_active && book.opened == 0, number, end, "refused when it was open");
-      return expect(is_mutual || plan_.is_hostile, number, end, "refused by nobody");
+      return expect(is_mutual || plan_.is_hostile || was_let_go(number, end), number, end,
+                    "refused by nobody");
     case CloseReason::timed_out:
       return expect(plan_.is_hostile, number, end, "timed out");
     case CloseReason::aborted:
@@ -44,8 +47,15 @@ void Judge::judge_end(std::size_t number, std::size_t end) const {
     case CloseReason::stopped:
       return expect(fates_[book.host].stopped, number, end, "stopped by nobody");
     case CloseReason::unreachable:
-      return expect(false, number, end, "unreachable, and nobody said so");
+      return expect(ask_boxes(number, &drivers::MiddleboxDevice::has_refused), number, end,
+                    "unreachable, and nobody said so");
   }
+}
+
+// The other end, opened by a SYN with text (RFC 7413), was aborted before the handshake was done.
+bool Judge::was_let_go(std::size_t number, std::size_t end) const {
+  const EndBook& peer = books_.at(number, 1 - end);
+  return peer.is_fast && peer.opened > 0 && peer.abort_called;
 }
 
 void Judge::judge_finished(std::size_t number, std::size_t end) const {
@@ -62,14 +72,21 @@ void Judge::judge_finished(std::size_t number, std::size_t end) const {
 }
 
 bool Judge::was_reset_on_the_way(std::size_t number) const {
-  for (const std::size_t end : {kClientEnd, kServerEnd}) {
-    const EndBook& book = books_.at(number, end);
-    const base::FlowKey key =
-        book.key == base::FlowKey{} ? drivers::reversed(books_.at(number, 1 - end).key) : book.key;
-    const drivers::MiddleboxDevice* const box = fates_[book.host].box;
-    if (box != nullptr && box->has_reset(key)) return true;
-  }
-  return false;
+  return ask_boxes(number, &drivers::MiddleboxDevice::has_reset);
+}
+
+bool Judge::ask_boxes(std::size_t number,
+                      bool (drivers::MiddleboxDevice::*question)(const base::FlowKey&)
+                          const) const {
+  const EndBook& client = books_.at(number, kClientEnd);
+  const base::FlowKey key = client.key == base::FlowKey{}
+                                ? drivers::reversed(books_.at(number, kServerEnd).key)
+                                : client.key;
+  // A switch that does not know the way sends a frame everywhere: past other hosts' boxes, too.
+  return std::ranges::any_of(fates_, [&](const HostFate& fate) {
+    return fate.box != nullptr &&
+           ((fate.box->*question)(key) || (fate.box->*question)(drivers::reversed(key)));
+  });
 }
 
 // A SYN in the window returns a passive open to LISTEN (RFC 9293 section 3.10.7.4, fourth step).

@@ -30,9 +30,13 @@ class Judge {
 
  private:
   void judge_end(std::size_t number, std::size_t end) const;
+  bool was_let_go(std::size_t number, std::size_t end) const;
   void judge_finished(std::size_t number, std::size_t end) const;
   bool has_cause_for_reset(std::size_t number, std::size_t end) const;
   bool has_forged_syns() const;
+  // Asks the boxes on the way of a connection about its flow.
+  bool ask_boxes(std::size_t number,
+                 bool (drivers::MiddleboxDevice::*question)(const base::FlowKey&) const) const;
   bool was_reset_on_the_way(std::size_t number) const;
   void judge_undisturbed(std::size_t number) const;
   void expect(bool holds, std::size_t number, std::size_t end, const char* what) const;

@@ -69,6 +69,7 @@ constexpr std::uint8_t kWindowScale = 3;
 constexpr std::uint8_t kSackPermitted = 4;
 constexpr std::uint8_t kSack = 5;
 constexpr std::uint8_t kTimestamps = 8;
+constexpr std::uint8_t kFastOpen = 34;
 
 drivers::Outage draw_outage(Random& random, const Mood& mood) {
   const Duration from = between(random, 1ms, mood.length);
@@ -80,11 +81,33 @@ drivers::Outage draw_outage(Random& random, const Mood& mood) {
           .received = which != 1};
 }
 
+// A path that is smaller than the links at its ends, or becomes so, and later larger again; and
+// what it makes of text in SYNs.
+void draw_paths(Random& random, const Mood& mood, drivers::MiddleboxConfig& box) {
+  if (once_in(random, 3)) {
+    const std::uint64_t changes = 1 + random.below(3);
+    Instant at;
+    for (std::uint64_t i = 0; i < changes; ++i) {
+      if (i > 0 || once_in(random, 2)) at = at + between(random, 1ms, mood.length);
+      const auto mtu = one_of<std::uint16_t>(random, {0, 296, 576, 1000, 1280, 1400});
+      // Without ICMP, which may be lost, nobody goes below the MSS of MUST-15.
+      const bool is_findable = mtu == 0 || mtu >= 576 || mood.is_hostile;
+      box.mtus.push_back({at, is_findable ? mtu : std::uint16_t{576}});
+    }
+    box.hides_mtu = once_in(random, 4);
+  }
+  box.tells_of_outages = once_in(random, 2);
+  if (once_in(random, 4)) {
+    box.syn_text =
+        one_of(random, {drivers::SynText::cut, drivers::SynText::swallowed_with_its_syn});
+  }
+}
+
 // What ends notice at most, and must live with.
 void draw_kind_box(Random& random, const Mood& mood, drivers::MiddleboxConfig& box) {
   if (once_in(random, 4)) {
     const auto kind = drivers::option_bit(
-        one_of(random, {kMssOption, kWindowScale, kSackPermitted, kTimestamps}));
+        one_of(random, {kMssOption, kWindowScale, kSackPermitted, kTimestamps, kFastOpen}));
     box.strip_sent = box.strip_received = kind;
   }
   if (once_in(random, 8)) box.strip_always = drivers::option_bit(kSack);
@@ -95,12 +118,21 @@ void draw_kind_box(Random& random, const Mood& mood, drivers::MiddleboxConfig& b
   }
   if (once_in(random, 3)) box.blind_reset = one_of(random, {0.01, 0.2});
   if (once_in(random, 3)) box.blind_segment = one_of(random, {0.01, 0.2});
+  if (once_in(random, 3)) box.blind_error = one_of(random, {0.01, 0.2});
+  if (once_in(random, 6)) box.soft_error = one_of(random, {0.001, 0.02});
+  draw_paths(random, mood, box);
+  if (once_in(random, 6)) {
+    box.shifts_sequence = true;
+    box.shifts_sack = once_in(random, 2);
+    box.blind_error = 0;  // a shifted guess may be right
+  }
   const std::uint64_t outages = once_in(random, 3) ? random.below(3) : 0;
   for (std::uint64_t i = 0; i < outages; ++i) box.outages.push_back(draw_outage(random, mood));
 }
 
 void draw_hostile_box(Random& random, const Mood& mood, Plan& plan, drivers::MiddleboxConfig& box) {
   if (once_in(random, 4)) box.exact_reset = one_of(random, {0.001, 0.02});
+  if (once_in(random, 4)) box.hard_error = one_of(random, {0.01, 0.1});
   if (once_in(random, 4)) box.forget_after = between(random, 50ms, 60s);
   while (once_in(random, 4)) {
     box.forgets_at.push_back(Instant{} + between(random, 1ms, mood.length));
@@ -110,7 +142,7 @@ void draw_hostile_box(Random& random, const Mood& mood, Plan& plan, drivers::Mid
   if (once_in(random, 6)) {
     plan.is_asymmetric = true;
     box.strip_received = drivers::option_bit(
-        one_of(random, {kMssOption, kWindowScale, kSackPermitted, kTimestamps}));
+        one_of(random, {kMssOption, kWindowScale, kSackPermitted, kTimestamps, kFastOpen}));
   }
   if (once_in(random, 12)) {
     plan.is_asymmetric = true;
@@ -170,6 +202,9 @@ StackConfig draw_stack(Random& random, const Mood& mood, std::size_t index) {
   stack.timestamps = !once_in(random, 4);
   stack.window_scaling = !once_in(random, 4);
   stack.sack = !once_in(random, 4);
+  stack.fast_open = one_of(random, {FastOpen::off, FastOpen::client, FastOpen::server,
+                                    FastOpen::both, FastOpen::both, FastOpen::both});
+  if (once_in(random, 8)) stack.max_fast_open = 1;
   stack.ecn = one_of(random, {EcnMode::off, EcnMode::accept, EcnMode::offer});
   stack.congestion_control =
       one_of(random, {CongestionControl::new_reno, CongestionControl::cubic,
@@ -245,6 +280,7 @@ EndPlan draw_end(Random& random, const Mood& mood) {
   end.patience = mood.is_hostile ? between(random, 1ms, 60s) : Duration(60min);
   if (once_in(random, 3)) end.whim = one_of(random, {0.05, 0.5});
   end.uses_buffers = once_in(random, 4);
+  if (once_in(random, 5)) end.urgent = one_of(random, {0.1, 0.9});
   end.quits_at = between(random, 1ms, mood.length);
   if (once_in(random, 12)) end.aborts_in = static_cast<std::uint32_t>(1 + random.below(12));
   if (once_in(random, 20)) end.aborts_at = between(random, 10us, mood.length);
@@ -259,6 +295,8 @@ ConnectionPlan draw_connection(Random& random, const Mood& mood, const Plan& pla
       (connection.client + 1 + random.below(plan.hosts.size() - 1)) % plan.hosts.size();
   connection.is_v6 = once_in(random, 3);
   connection.starts_at = once_in(random, 3) ? Duration{0} : between(random, 10us, mood.length / 2);
+  connection.is_fast = once_in(random, 2);
+  connection.opens_within = once_in(random, 6);
   connection.is_mutual = once_in(random, 10);
   if (connection.is_mutual) {
     connection.port = static_cast<std::uint16_t>(9000 + 2 * number);

@@ -46,6 +46,7 @@ struct EndPlan {
   Duration patience{0};               // of Closing::within
   double whim = 0;                    // probability of calls that mean nothing, at each callback
   bool uses_buffers = false;          // send(Buffer)
+  double urgent = 0;                  // probability that what is sent is marked as urgent
   std::uint32_t aborts_in = 0;        // its n-th callback; 0: never
   std::optional<Duration> aborts_at;  // after the start of the connection
   Duration quits_at{0};               // after it: reads on, and closes if it has not
@@ -56,7 +57,9 @@ struct ConnectionPlan {
   std::size_t server = 1;
   bool is_v6 = false;
   bool is_mutual = false;  // both connect, to each other's port: a simultaneous open if they meet
-  std::uint16_t port = 0;  // the client's, 0: the stack's choice
+  bool is_fast = false;    // asks for TCP Fast Open
+  bool opens_within = false;  // connect() is called within a callback of the client's host
+  std::uint16_t port = 0;     // the client's, 0: the stack's choice
   Duration starts_at{0};
   Duration mutual_delay{0};
   ConnectionOptions options;

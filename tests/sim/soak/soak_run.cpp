@@ -15,11 +15,14 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint16_t kServerPort = 7000;
+// What is to be opened within a callback is opened from outside when none has come by then.
+constexpr Duration kConnectWithin = 100ms;
 
 // What happens from outside, and when.
 struct Event {
   enum class Kind : std::uint8_t {
     connect,
+    connect_within,
     abort,
     quit,
     drought_begins,
@@ -54,7 +57,7 @@ class SoakRun {
   void plan_connection(std::size_t number);
   void plan_host(std::size_t host);
   void apply(const Event& event);
-  void connect(std::size_t number, std::size_t end);
+  void connect(std::size_t number, std::size_t end, bool is_within = false);
   void begin_drought(std::size_t host);
   void end_drought(std::size_t host);
   void restart(std::size_t host);
@@ -62,6 +65,8 @@ class SoakRun {
   bool is_over();
   void end_what_is_left();
   void check_books_of(std::size_t host);
+  // Of any box: an ICMP error about what was in flight.
+  bool has_complaint() const;
   void finish();
 
   const Plan& plan_;
@@ -108,6 +113,7 @@ void SoakRun::add_host(std::size_t index) {
         outage.until = outage.until + shift;
       }
       for (Instant& at : box.forgets_at) at = at + shift;
+      for (drivers::MtuChange& change : box.mtus) change.at = change.at + shift;
       site.box = std::make_unique<drivers::MiddleboxDevice>(device, box);
       inner = site.box.get();
     }
@@ -151,7 +157,11 @@ void SoakRun::plan_events() {
 
 void SoakRun::plan_connection(std::size_t number) {
   const ConnectionPlan& connection = plan_.connections[number];
-  const Instant begin = start_ + connection.starts_at;
+  Instant begin = start_ + connection.starts_at;
+  if (connection.opens_within) {
+    events_.push_back({begin, Event::Kind::connect_within, number, kClientEnd});
+    begin = begin + kConnectWithin;
+  }
   events_.push_back({begin, Event::Kind::connect, number, kClientEnd});
   if (connection.is_mutual) {
     events_.push_back({begin + connection.mutual_delay, Event::Kind::connect, number, kServerEnd});
@@ -181,6 +191,8 @@ void SoakRun::apply(const Event& event) {
   switch (event.kind) {
     case Event::Kind::connect:
       return connect(event.which, event.end);
+    case Event::Kind::connect_within:
+      return connect(event.which, event.end, true);
     case Event::Kind::abort:
       return sites_[books_.at(event.which, event.end).host].application->abort(event.which,
                                                                                event.end);
@@ -198,17 +210,21 @@ void SoakRun::apply(const Event& event) {
   }
 }
 
-void SoakRun::connect(std::size_t number, std::size_t end) {
+void SoakRun::connect(std::size_t number, std::size_t end, bool is_within) {
   const ConnectionPlan& plan = plan_.connections[number];
   const std::size_t here = end == kClientEnd ? plan.client : plan.server;
   const std::size_t there = end == kClientEnd ? plan.server : plan.client;
-  ConnectOptions options{.source = address_of(here, plan.is_v6), .connection = plan.options};
+  ConnectOptions options{.source = address_of(here, plan.is_v6),
+                         .connection = plan.options,
+                         .fast_open = plan.is_fast};
   Endpoint remote{address_of(there, plan.is_v6), kServerPort};
   if (plan.is_mutual) {
     options.source_port = static_cast<std::uint16_t>(plan.port + end);
     remote.port = static_cast<std::uint16_t>(plan.port + 1 - end);
   }
-  sites_[here].application->connect(number, end, remote, options);
+  Application& application = *sites_[here].application;
+  if (is_within) return application.connect_within(number, end, remote, options);
+  application.connect(number, end, remote, options);
 }
 
 void SoakRun::begin_drought(std::size_t host) {
@@ -276,6 +292,12 @@ void SoakRun::end_what_is_left() {
   for (Site& site : sites_) site.application->drop_buffers();
 }
 
+bool SoakRun::has_complaint() const {
+  return std::ranges::any_of(sites_, [](const Site& site) {
+    return site.box != nullptr && site.box->counters().complained > 0;
+  });
+}
+
 void SoakRun::check_books_of(std::size_t host) {
   if (fates_[host].restarted) return;
   const Counters counters = world_.worker(host).counters();
@@ -293,9 +315,15 @@ void SoakRun::check_books_of(std::size_t host) {
   const std::uint64_t ended = counters.closed_finished + counters.closed_reset +
                               counters.closed_refused + counters.closed_timed_out +
                               counters.closed_aborted + counters.closed_unreachable;
-  if (ended != active + counters.established_passive) {
-    journal_.fail("host {}: {} connections began, {} ended", host,
-                  active + counters.established_passive, ended);
+  const std::uint64_t began = active + sites_[host].application->accepted();
+  if (ended != began) journal_.fail("host {}: {} connections began, {} ended", host, began, ended);
+  const std::uint64_t passive = counters.established_passive;
+  const std::uint64_t accepted = sites_[host].application->accepted();
+  if (passive > accepted || passive + counters.fast_open_accepted < accepted) {
+    journal_.fail("host {}: {} accepted, {} of them established", host, accepted, passive);
+  }
+  if (counters.icmp_errors_received > 0 && !has_complaint()) {
+    journal_.fail("host {}: believed {} forged ICMP errors", host, counters.icmp_errors_received);
   }
 }
 

@@ -91,8 +91,19 @@ void Application::ask_something(const Subject& subject, Connection connection) {
   } else if (const auto sent = connection.send(std::span<const std::byte>{}); !sent || *sent != 0) {
     journal_.fail("send() of nothing is not nothing");
   }
-  if (connection.urgent_bytes() != 0) journal_.fail("urgent bytes that nobody sent");
+  const EndBook& peer = books_.at(subject.number, 1 - subject.end);
+  if (connection.urgent_bytes() != 0 &&
+      (peer.marks.empty() || book.received + connection.urgent_bytes() > peer.marks.back())) {
+    journal_.fail("urgent bytes that nobody sent");
+  }
+  books_.at(subject.number, subject.end).was_complained_of |= has_complaint(connection);
   (void)world_.worker(host_).state_counts();
+}
+
+bool Application::has_complaint(Connection connection) {
+  const NetworkError said = connection.network_error();
+  // The second is what the stack finds out by itself.
+  return said != NetworkError::none && said != NetworkError::next_hop_silent;
 }
 
 void Application::meddle_with_another(Connection connection) {
