@@ -71,12 +71,13 @@ void Stack::learn_cookie(const Tcb& tcb, const Segment& syn_ack, bool syn_was_lo
 
 // RFC 5961 section 7: challenge ACKs are limited, or the peer could make us a reflector.
 void Stack::challenge(std::uint32_t index) {
-  if (!challenge_acks_.take(context_.now)) {
+  Tcb& tcb = connections_[index];
+  if (!challenge_acks_.take(index, tcb.generation, context_.now)) {
     ++counters_.challenge_acks_limited;
     return;
   }
   ++counters_.challenge_acks;
-  connections_[index].ack_pending = true;
+  tcb.ack_pending = true;
 }
 
 // The events of one segment, in order; then whatever is to be sent is scheduled. A handler that

@@ -123,7 +123,7 @@ void Stack::at_half_open(std::uint32_t index, Arrived& arrived) {
       break;
     case tcp::HalfOpenVerdict::acknowledge:
       // As in challenge(): the peer may find our ACK as unacceptable as we find its own.
-      if (challenge_acks_.take(context_.now)) {
+      if (challenge_acks_.take(connections_.capacity() + index, half.generation, context_.now)) {
         schedule_half_open(index, tcp::HalfOpenAnswer::acknowledgement);
       } else {
         ++counters_.challenge_acks_limited;

@@ -108,7 +108,8 @@ bool Stack::reserve(Instant now) {
          ports_.reserve(config_.first_port, config_.last_port,
                         base::siphash(place_.isn_key, 1, place_.queue)) &&
          wheel_.reserve(2 * records, timer::tick_at_or_before(now)) && pending_.reserve(records) &&
-         starved_.reserve(config_.max_connections);
+         starved_.reserve(config_.max_connections) &&
+         challenge_acks_.reserve(records, place_.isn_key);
 }
 
 // The timers' and the half-open records' memory is left to be touched: of it few pages are used.

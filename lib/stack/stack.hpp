@@ -35,7 +35,7 @@
 #include "net/interface.hpp"
 #include "net/neighbours.hpp"
 #include "net/router_discovery.hpp"
-#include "net/token_bucket.hpp"
+#include "stack/challenge_limit.hpp"
 #include "stack/event_tables.hpp"
 #include "stack/hand_over.hpp"
 #include "stack/record_ref.hpp"
@@ -168,7 +168,6 @@ class Stack final : private net::FrameSink {
   static constexpr std::size_t kTimersPerTurn = 256;
   static constexpr std::uint32_t kStarvedPerTurn = 64;
   static constexpr std::size_t kTimeWaitsPerTurn = 256;
-  static constexpr std::uint32_t kChallengeAcksPerSecond = 1000;  // RFC 5961 section 7, each worker
 
   // A parsed TCP segment on its way through the stages.
   struct Arrived {
@@ -409,8 +408,8 @@ class Stack final : private net::FrameSink {
   net::RouterDiscovery routers_;
   net::DuplicateDetection duplicates_;
   net::GroupReports group_reports_;
-  Instant control_deadline_;  // of those three
-  net::TokenBucket challenge_acks_{kChallengeAcksPerSecond, kChallengeAcksPerSecond};
+  Instant control_deadline_;       // of those three
+  ChallengeLimit challenge_acks_;  // records numbered as in timer_node()
 
   StackConfig config_;
   std::uint32_t time_wait_ms_;  // 2MSL

@@ -31,6 +31,16 @@ void add_timestamps(Segment& segment, bool timestamps, std::uint32_t echo, const
   segment.options.ts_echo = echo;
 }
 
+// How long ago the SYN-ACK left, by the deadline that was set then: it stands at the tick behind,
+// and no round trip is to seem shorter than it was.
+std::uint32_t syn_ack_age_us(const HalfOpen& half, const Context& context) {
+  constexpr std::int64_t kTickNs = std::int64_t{1} << base::kTickShift;
+  const auto ticks_left = static_cast<std::int32_t>(half.timer.deadline - context.tick);
+  const std::int64_t left_ns = ticks_left * kTickNs - context.now.ns() % kTickNs;
+  const std::int64_t rto_ns = std::int64_t{context.parameters.rto_initial_us} * 1000;
+  return static_cast<std::uint32_t>(std::max<std::int64_t>(rto_ns - left_ns + kTickNs, 0) / 1000);
+}
+
 }  // namespace
 
 ListenVerdict listen_segment_arrives(const Segment& seg) {
@@ -51,17 +61,18 @@ void open_half(HalfOpen& half, const base::FlowKey& key, const Segment& syn, Seq
   half.ts_recent = offer.ts_value;
   half.peer_mss = offer.mss;
   half.retransmits = 0;
-  half.window_shift = offer.window_shift & 0xf;
-  half.window_scaling = offer.window_scaling;
+  half.window_shift = (offer.window_scaling ? offer.window_shift : HalfOpen::kNoScaling) & 0xf;
+  half.answered_again = false;
   half.timestamps = offer.timestamps;
   half.sack = offer.sack;
   half.ecn = context.parameters.ecn != EcnMode::off && offers_ecn(syn, false);
 }
 
-HalfOpenVerdict half_open_segment_arrives(const HalfOpen& half, const Segment& seg,
+HalfOpenVerdict half_open_segment_arrives(HalfOpen& half, const Segment& seg,
                                           const Context& context) {
   // The SYN that made this record, again.
   if (seg.has(base::kSyn) && !seg.has(base::kAck) && seg.seq == half.irs) {
+    half.answered_again = true;
     return HalfOpenVerdict::answer_again;
   }
   // RFC 7323 section 3.2: once negotiated, a segment without timestamps is not of this connection.
@@ -99,7 +110,7 @@ Segment syn_ack_of(const HalfOpen& half, const Context& context) {
   segment.options.mss = context.parameters.receive_mss(half.key.local.is_v4());
   if (half.sack) segment.options.present |= base::TcpOptions::kSackPermitted;
   if (half.ecn) segment.flags |= base::kEce;
-  if (half.window_scaling) {
+  if (half.window_scaling()) {
     segment.options.present |= base::TcpOptions::kWindowScale;
     segment.options.window_scale = context.parameters.receive_shift;
   }
@@ -113,7 +124,7 @@ Segment ack_of(const HalfOpen& half, const Context& context) {
   segment.ack = half.rcv_nxt();
   segment.flags = base::kAck;
   // Rounded up as in advertise_window(): what the SYN-ACK promised stays promised.
-  const unsigned shift = half.window_scaling ? context.parameters.receive_shift : 0;
+  const unsigned shift = half.window_scaling() ? context.parameters.receive_shift : 0;
   const unsigned unit = 1U << shift;
   segment.window = static_cast<std::uint16_t>((initial_window(context) + unit - 1) >> shift);
   add_timestamps(segment, half.timestamps, half.ts_recent, context);
@@ -140,8 +151,8 @@ void promote(Tcb& tcb, const HalfOpen& half, const Context& context) {
   tcb.key = half.key;
   apply_offer(tcb,
               {.mss = half.peer_mss,
-               .window_shift = half.window_shift,
-               .window_scaling = half.window_scaling,
+               .window_shift = half.window_scaling() ? half.window_shift : std::uint8_t{0},
+               .window_scaling = half.window_scaling(),
                .timestamps = half.timestamps,
                .sack = half.sack,
                .ts_value = half.ts_recent},
@@ -159,6 +170,11 @@ void promote(Tcb& tcb, const HalfOpen& half, const Context& context) {
   tcb.rto_us = context.parameters.rto_initial_us;
   if (!tcb.user_timeout_set) tcb.user_timeout = context.parameters.user_timeout;
   tcb.retransmits = half.retransmits;
+  // RFC 6298 section 3: Karn's algorithm. A SYN cookie has no deadline.
+  if (half.timer.is_armed() && half.retransmits == 0 && !half.answered_again) {
+    tcb.timing = true;
+    tcb.syn_sent_us = context.now_us - syn_ack_age_us(half, context);
+  }
   tcb.waiting_since = context.tick;
 }
 

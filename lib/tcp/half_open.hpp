@@ -34,12 +34,16 @@ struct HalfOpen {
   std::uint8_t retransmits : 6;
   bool sack : 1;
   bool ecn : 1;
-  std::uint8_t window_shift : 4;
-  bool window_scaling : 1;
+  std::uint8_t window_shift : 4;  // kNoScaling: not offered
+  bool answered_again : 1;        // the SYN-ACK left more than once without a time-out
   bool timestamps : 1;
   HalfOpenAnswer answer : 2;
 
+  // No shift is more than 14 (RFC 7323 section 2.3).
+  static constexpr std::uint8_t kNoScaling = 15;
+
   Seq rcv_nxt() const { return irs + 1; }
+  bool window_scaling() const { return window_shift != kNoScaling; }
 };
 static_assert(sizeof(HalfOpen) == 64);
 
@@ -51,7 +55,8 @@ ListenVerdict listen_segment_arrives(const base::Segment& seg);
 void open_half(HalfOpen& half, const base::FlowKey& key, const base::Segment& syn, Seq iss,
                const Context& context);
 
-// SYN-RECEIVED of a passive open (RFC 9293 section 3.10.7.4), for the caller to act on.
+// SYN-RECEIVED of a passive open (RFC 9293 section 3.10.7.4), for the caller to act on. Notes in
+// the record that the SYN-ACK is about to leave again.
 enum class HalfOpenVerdict : std::uint8_t {
   ignore,
   acknowledge,     // outside the window: <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>
@@ -60,7 +65,7 @@ enum class HalfOpenVerdict : std::uint8_t {
   back_to_listen,  // RST, or another SYN, inside the window: drop the record
   establish,       // make it a Tcb and let the segment arrive there
 };
-HalfOpenVerdict half_open_segment_arrives(const HalfOpen& half, const base::Segment& seg,
+HalfOpenVerdict half_open_segment_arrives(HalfOpen& half, const base::Segment& seg,
                                           const Context& context);
 
 // The record's SYN-ACK, and the ACK of HalfOpenVerdict::acknowledge.
@@ -73,8 +78,8 @@ std::optional<Tick> half_open_timed_out(HalfOpen& half, const Context& context);
 // The deadline after the first SYN-ACK.
 Tick first_half_open_deadline(const Context& context);
 
-// Makes the Tcb, in SYN-RECEIVED, its SYN-ACK sent. Its slab, wheel and stack fields are left
-// alone.
+// Makes the Tcb, in SYN-RECEIVED, its SYN-ACK sent, and timed if it was sent only once. Its slab,
+// wheel and stack fields are left alone.
 void promote(Tcb& tcb, const HalfOpen& half, const Context& context);
 
 }  // namespace handfast::tcp

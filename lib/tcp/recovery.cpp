@@ -17,18 +17,22 @@ bool is_reducing(const Transfer& t) {
 }
 
 // A loss or a mark begins to count: once for all that is in flight now.
-void begin_reduction(Tcb& tcb, Recovery recovery, bool is_mark, const Context& context) {
+// FlightSize is what was in flight before the ACK that tells of it: what that ACK covers is counted
+// as delivered in the recovery that begins (RFC 9937 section 6.1, RecoverFS).
+void begin_reduction(Tcb& tcb, Recovery recovery, std::uint32_t flight, bool is_mark,
+                     const Context& context) {
   Transfer& t = *tcb.transfer;
   // A mark that came before is no less true when the loss turns out to be none.
   t.can_undo = recovery == Recovery::fast && t.recovery != Recovery::cwr;
   if (!is_reducing(t)) {
     t.prior_cwnd = tcb.cwnd;
     t.prior_ssthresh = tcb.ssthresh;
-    t.prr_flight = std::max<std::uint32_t>(tcb.in_flight(), tcb.snd_mss);
+    t.prr_flight = std::max<std::uint32_t>(flight, tcb.snd_mss);
     t.prr_delivered = 0;
     t.prr_out = 0;
     const Congestion& congestion = congestion_of(tcb.congestion);
-    tcb.ssthresh = (is_mark ? congestion.marked_window : congestion.reduced_window)(tcb, context);
+    tcb.ssthresh =
+        (is_mark ? congestion.marked_window : congestion.reduced_window)(tcb, flight, context);
   }
   t.recovery = recovery;
   t.recover = tcb.snd_nxt;
@@ -38,8 +42,12 @@ void begin_reduction(Tcb& tcb, Recovery recovery, bool is_mark, const Context& c
   t.probe_outstanding = false;
 }
 
-void begin_fast_recovery(Tcb& tcb, Context& context) {
-  begin_reduction(tcb, Recovery::fast, false, context);
+std::uint32_t flight_before(const Tcb& tcb, const AckNews& news) {
+  return tcb.in_flight() + news.sample.acked;
+}
+
+void begin_fast_recovery(Tcb& tcb, std::uint32_t flight, Context& context) {
+  begin_reduction(tcb, Recovery::fast, flight, false, context);
   tcb.transfer->resend_forced = true;  // the first retransmission waits for no window
   ++context.counters.fast_retransmits;
 }
@@ -217,7 +225,7 @@ void take_fast_state(Tcb& tcb, const AckNews& news, Context& context) {
     }
     // Something else is missing: that counts by itself.
     t.recovery = Recovery::open;
-    return begin_fast_recovery(tcb, context);
+    return begin_fast_recovery(tcb, flight_before(tcb, news), context);
   }
   if (tcb.snd_una.is_at_or_after(t.recover)) end_recovery(tcb, context);
 }
@@ -265,13 +273,14 @@ void react(Tcb& tcb, const base::Segment& seg, const AckNews& news, Context& con
     if (is_marked) keep_reduction(tcb);
     return;
   }
-  if (t.lost_bytes > 0) return begin_fast_recovery(tcb, context);
+  if (t.lost_bytes > 0) return begin_fast_recovery(tcb, flight_before(tcb, news), context);
   if ((is_marked || probe_repaired) && t.recovery != Recovery::cwr) {
     if (is_marked) {
       tcb.cwr_pending = true;
       ++context.counters.ecn_reductions;
     }
-    begin_reduction(tcb, Recovery::cwr, is_marked && !probe_repaired, context);
+    begin_reduction(tcb, Recovery::cwr, flight_before(tcb, news), is_marked && !probe_repaired,
+                    context);
   }
 }
 
@@ -284,14 +293,11 @@ void steer_window(Tcb& tcb, const AckNews& news, Recovery before, Context& conte
   if (news.sample.delivered > 0) congestion.on_ack(tcb, news.sample, context);
 }
 
-// An ambiguous round trip is told by timestamps, in milliseconds (RFC 7323 section 4.1).
+// An ambiguous round trip is told by timestamps.
 std::uint32_t round_trip(const Tcb& tcb, const base::Segment& seg, const AckNews& news,
                          const Context& context) {
   if (news.sample.rtt_us != 0) return news.sample.rtt_us;
-  if (!news.advanced || !tcb.timestamps || seg.options.ts_echo == 0) return 0;
-  const std::uint32_t ms = context.timestamp - seg.options.ts_echo;
-  constexpr std::uint32_t kLongestMs = 1'000'000;
-  return ms < kLongestMs ? std::max(ms, 1U) * 1000 : 0;
+  return news.advanced ? round_trip_by_timestamp(tcb, seg, context) : 0;
 }
 
 // Marks that SND.UNA has passed have no more to say; left where they are, they would lie ahead
@@ -376,7 +382,7 @@ void retransmission_timed_out(Tcb& tcb, Context& context) {
     if (!is_reducing(t)) {
       t.prior_cwnd = tcb.cwnd;
       t.prior_ssthresh = tcb.ssthresh;
-      tcb.ssthresh = congestion_of(tcb.congestion).reduced_window(tcb, context);
+      tcb.ssthresh = congestion_of(tcb.congestion).reduced_window(tcb, tcb.in_flight(), context);
     }
     t.recovery_start = tcb.snd_una;
     t.resent_segments = 0;
@@ -411,7 +417,7 @@ void reordering_timed_out(Tcb& tcb, Context& context) {
   (void)rack_detect_loss(tcb, context);
   if (t.lost_bytes == 0 || t.recovery == Recovery::loss) return;
   const bool is_first = t.recovery != Recovery::fast;
-  if (is_first) begin_fast_recovery(tcb, context);
+  if (is_first) begin_fast_recovery(tcb, tcb.in_flight(), context);
   if (!congestion_of(tcb.congestion).owns_window) reduce_proportionally(tcb, AckNews{}, is_first);
 }
 

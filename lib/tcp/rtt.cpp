@@ -9,10 +9,21 @@ void start_syn_measurement(Tcb& tcb, const Context& context) {
   tcb.syn_sent_us = context.now_us;
 }
 
-void finish_syn_measurement(Tcb& tcb, const Context& context) {
-  if (!tcb.timing) return;
-  tcb.timing = false;
-  update_rto(tcb, context.now_us - tcb.syn_sent_us, context.parameters);
+void finish_syn_measurement(Tcb& tcb, const base::Segment& seg, const Context& context) {
+  if (tcb.timing) {
+    tcb.timing = false;
+    return update_rto(tcb, context.now_us - tcb.syn_sent_us, context.parameters);
+  }
+  const std::uint32_t rtt_us = round_trip_by_timestamp(tcb, seg, context);
+  if (rtt_us != 0) update_rto(tcb, rtt_us, context.parameters);
+}
+
+std::uint32_t round_trip_by_timestamp(const Tcb& tcb, const base::Segment& seg,
+                                      const Context& context) {
+  if (!tcb.timestamps || seg.options.ts_echo == 0) return 0;
+  const std::uint32_t ms = context.timestamp - seg.options.ts_echo;
+  constexpr std::uint32_t kLongestMs = 1'000'000;
+  return ms < kLongestMs ? std::max(ms, 1U) * 1000 : 0;
 }
 
 void update_rto(Tcb& tcb, std::uint32_t sample_us, const Parameters& parameters) {

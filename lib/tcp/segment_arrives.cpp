@@ -197,7 +197,7 @@ bool Arriving::ack_in_syn_received() {
     out.reset = true;
     return false;
   }
-  finish_syn_measurement(tcb, context);
+  finish_syn_measurement(tcb, seg, context);
   enter_established();
   return true;
 }

@@ -26,7 +26,7 @@ constexpr auto kMss = std::to_array<std::uint16_t>({88, 536, 1220, 1360, 1400, 1
 static_assert(kMss.front() == kMinSendMss && kMss.size() == kMssMask + 1);
 
 constexpr std::uint32_t kShiftMask = 0xf;
-constexpr std::uint32_t kNoScaling = 0xf;
+constexpr std::uint32_t kNoScaling = HalfOpen::kNoScaling;
 constexpr std::uint32_t kSackBit = 1 << 4;
 constexpr std::uint32_t kEcnBit = 1 << 5;
 constexpr std::uint32_t kOptionsMask = 0x3f;
@@ -70,15 +70,13 @@ std::uint32_t mac_of(const base::FlowKey& key, const Covered& covered,
 
 std::uint32_t options_of(const HalfOpen& half) {
   if (!half.timestamps) return kNoTimestamps;
-  return (half.window_scaling ? std::uint32_t{half.window_shift} : kNoScaling) |
-         (half.sack ? kSackBit : 0) | (half.ecn ? kEcnBit : 0);
+  return half.window_shift | (half.sack ? kSackBit : 0) | (half.ecn ? kEcnBit : 0);
 }
 
 void set_options(HalfOpen& half, std::uint32_t options) {
   half.timestamps = options != kNoTimestamps;
   const std::uint32_t carried = half.timestamps ? options : kNoScaling;
-  half.window_scaling = (carried & kShiftMask) != kNoScaling;
-  half.window_shift = half.window_scaling ? carried & kShiftMask : 0;
+  half.window_shift = carried & kShiftMask;
   half.sack = (carried & kSackBit) != 0;
   half.ecn = (carried & kEcnBit) != 0;
 }

@@ -39,7 +39,7 @@ bool Arriving::in_syn_sent() {
     tcb.syn_pending = true;
     return false;
   }
-  finish_syn_measurement(tcb, context);
+  finish_syn_measurement(tcb, seg, context);
   // With Fast Open it may acknowledge text too. What it does not is sent as if it never had been
   // (RFC 7413 section 4.2.1).
   AckNews news;

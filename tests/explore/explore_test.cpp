@@ -40,8 +40,11 @@ std::vector<Setting> small_settings() {
   std::vector<Setting> all;
   for (const Scenario& scenario : scenarios()) {
     all.push_back({.scenario = &scenario, .budget = {.losses = 1}});
-    all.push_back({.scenario = &scenario, .budget = {.duplicates = 1}});
-    all.push_back({.scenario = &scenario, .budget = {.reorderings = 1}});
+    // What a stranger sends comes late anyway, and in every order.
+    if (scenario.forged.empty()) {
+      all.push_back({.scenario = &scenario, .budget = {.duplicates = 1}});
+      all.push_back({.scenario = &scenario, .budget = {.reorderings = 1}});
+    }
     all.push_back({.scenario = &scenario, .budget = {.bursts = 1}});
     all.push_back({.scenario = &scenario, .budget = {.losses = 1}, .timestamps = true});
   }

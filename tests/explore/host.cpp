@@ -1,8 +1,11 @@
 #include "tests/explore/host.hpp"
 
 #include <algorithm>
+#include <cctype>
 
+#include "tcp/icmp_error.hpp"
 #include "tcp/output.hpp"
+#include "tcp/receive_window.hpp"
 #include "tcp/reset.hpp"
 #include "tcp/timeouts.hpp"
 #include "tcp/transfer_pool.hpp"
@@ -218,33 +221,78 @@ void Host::at_connection(const Segment& segment, const base::Packet& packet) {
   const tcp::Arrival arrival = tcp::segment_arrives(tcb_, segment, packet, *context_);
   if (arrival.reset) answer_with_reset(segment);
   if (arrival.challenge) tcb_.ack_pending = true;
-  tell(arrival, before);
-  if (!arrival.packet_kept) packets_->free(packet);
+  if (!tell(arrival, before, packet)) packets_->free(packet);
 }
 
-void Host::tell(const tcp::Arrival& arrival, State before) {
+bool Host::tell(const tcp::Arrival& arrival, State before, const base::Packet& packet) {
+  bool is_kept = arrival.packet_kept;
   if (arrival.established && tcb_.passive) announce();
-  if (!arrival.text.empty()) take(arrival.text);
+  if (!arrival.text.empty() && reads_by_call()) {
+    tcb_.stalled = true;
+    tcp::hold_text(tcb_, packet, arrival.text);
+    is_kept = true;
+  } else {
+    take(arrival.text);
+  }
+  if (!reads_by_call()) take_queued();
+  hear_of_fin();
+  if (arrival.time_wait) {
+    if (tcb_.ack_pending) emit(tcp::ack_of(tcb_, *context_));
+    enter_time_wait();
+  } else if (arrival.closed) {
+    end(arrival.reason, before);
+  } else if (!burst_goes_on_ || !tcp::has_output(tcb_)) {
+    output();
+  } else {
+    books_.owes_output = 1;
+  }
+  return is_kept;
+}
+
+bool Host::reads_by_call() const {
+  return std::ranges::find(script(), Call::read) != script().end();
+}
+
+void Host::take_queued() {
   while (!tcb_.receive_queue.is_empty()) {
     const tcp::QueuedPacket* const first = tcb_.receive_queue.pop_front();
     take({first->text, first->length});
     tcb_.receive_held -= first->length;
     packets_->free(first->packet);
   }
-  if (tcb_.fin_received) books_.is_told_of_fin = 1;
-  if (arrival.time_wait) {
-    if (tcb_.ack_pending) emit(tcp::ack_of(tcb_, *context_));
-    return enter_time_wait();
-  }
-  if (arrival.closed) return end(arrival.reason, before);
-  if (!burst_goes_on_ || !tcp::has_output(tcb_)) return output();
-  books_.owes_output = 1;
+}
+
+// After the last of the text: there is nothing more to read.
+void Host::hear_of_fin() {
+  if (!tcb_.fin_received || !tcb_.receive_queue.is_empty()) return;
+  books_.is_told_of_fin = 1;
+  if (!is_script_done() && next_call() == Call::read) ++books_.call;
+}
+
+// Stack::resume_receive.
+void Host::read() {
+  tcb_.stalled = false;
+  take_queued();
+  hear_of_fin();
+  if (tcp::window_growth(tcb_, *rules_->parameters) > 0) tcb_.ack_pending = true;
+}
+
+// Stack::on_icmp_error. A passive open's record hears nothing of it.
+void Host::hear_of_loss(const Flight& flight) {
+  if (books_.kind != RecordKind::connection) return;
+  const bool is_hard = rules_->scenario->icmp == Icmp::port_unreachable;
+  const auto said = is_hard ? NetworkError::not_listening : NetworkError::host_unreachable;
+  const State before = tcb_.state;
+  if (tcp::icmp_error(tcb_, Seq{flight.seq}, said, is_hard) != tcp::IcmpVerdict::abort) return;
+  tcb_.state = State::closed;
+  end(CloseReason::unreachable, before);
 }
 
 void Host::announce() {
   ++books_.announced;
   books_.opening = static_cast<std::uint8_t>(opening_of(books_.irs));
   books_.call = 0;
+  if (books_.opening == 0) found(Fault::disagreement);
 }
 
 void Host::take(std::span<const std::byte> text) {
@@ -254,7 +302,8 @@ void Host::take(std::span<const std::byte> text) {
     const auto value = std::to_integer<std::uint8_t>(byte);
     taken_.push(static_cast<char>(value));
     if (value == byte_of(sender, books_.opening, index)) continue;
-    const bool is_of_another = (value >= 'a') != (byte_of(sender, books_.opening, 0) >= 'a');
+    const bool is_of_another =
+        std::isalpha(value) != 0 && (value >= 'a') != (byte_of(sender, books_.opening, 0) >= 'a');
     found(is_of_another ? Fault::old_byte : Fault::wrong_byte);
   }
 }
@@ -273,7 +322,12 @@ void Host::enter_time_wait() {
 void Host::end(CloseReason reason, State before) {
   ++books_.closed;
   if (books_.closed > books_.announced) found(Fault::not_closed_once);
-  if (reason != CloseReason::finished) {
+  const bool may_be_refused = rules_->scenario->icmp == Icmp::port_unreachable;
+  const bool is_refusal =
+      may_be_refused && before == State::syn_sent && reason == CloseReason::unreachable;
+  if (is_refusal) {
+    books_.call = static_cast<std::uint8_t>(script().size());  // it wants no more
+  } else if (reason != CloseReason::finished) {
     const bool waited = before == State::last_ack && reason == CloseReason::reset;
     found(waited ? Fault::left_in_last_ack : Fault::ended_badly);
   } else if (books_.received[books_.opening] != peer_->books_.sent[books_.opening]) {
@@ -312,8 +366,12 @@ bool Host::may_call() const {
     case Call::open:
       return books_.kind == RecordKind::none;
     case Call::send:
+    case Call::send_three:
+    case Call::send_and_close:
     case Call::close:
       return is_open;
+    case Call::read:
+      return is_open && !tcb_.receive_queue.is_empty();
     case Call::close_after_peer:
       return is_open && books_.is_told_of_fin != 0;
   }
@@ -331,22 +389,37 @@ void Host::open() {
 
 void Host::call() {
   const Call what = next_call();
-  ++books_.call;
+  if (what != Call::read) ++books_.call;
   switch (what) {
     case Call::open:
       return open();
-    case Call::send: {
-      const std::byte text{byte_of(end_, books_.opening, books_.sent[books_.opening]++)};
-      const auto taken = tcp::send(tcb_, {&text, 1}, *context_);
-      HANDFAST_ASSERT(taken && *taken == 1);
+    case Call::read:
+      read();
       break;
-    }
+    case Call::send:
+      send(1);
+      break;
+    case Call::send_three:
+      send(3);
+      break;
+    case Call::send_and_close:
+      send(1);
+      [[fallthrough]];
     case Call::close:
     case Call::close_after_peer:
       HANDFAST_ASSERT(tcp::close(tcb_));
       break;
   }
   output();
+}
+
+void Host::send(unsigned bytes) {
+  std::array<std::byte, 3> text;
+  for (unsigned i = 0; i < bytes; ++i) {
+    text[i] = std::byte{byte_of(end_, books_.opening, books_.sent[books_.opening]++)};
+  }
+  const auto taken = tcp::send(tcb_, std::span{text}.first(bytes), *context_);
+  HANDFAST_ASSERT(taken && *taken == bytes);
 }
 
 base::Tick Host::deadline() const {

@@ -81,6 +81,9 @@ class Host {
   bool may_call() const;
   Call next_call() const { return script()[books_.call]; }
   void call();
+  bool may_read() const { return may_call() && next_call() == Call::read; }
+  // By ICMP.
+  void hear_of_loss(const Flight& flight);
   void timer();
   // The burst has ended: what is to be sent is sent.
   void output();
@@ -114,7 +117,13 @@ class Host {
   void establish(const base::Segment& segment, const base::Packet& packet);
   void at_connection(const base::Segment& segment, const base::Packet& packet);
   void at_time_wait(const base::Segment& segment);
-  void tell(const tcp::Arrival& arrival, State before);
+  // Returns whether the packet was kept.
+  bool tell(const tcp::Arrival& arrival, State before, const base::Packet& packet);
+  bool reads_by_call() const;
+  void take_queued();
+  void hear_of_fin();
+  void read();
+  void send(unsigned bytes);
   void take(std::span<const std::byte> text);
   void announce();
   void enter_time_wait();

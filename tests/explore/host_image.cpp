@@ -138,14 +138,25 @@ void store_reassembly(const Tcb& tcb, Image& image) {
   }
 }
 
+// In order by construction: numbers do not matter.
+void store_receive_queue(const Tcb& tcb, Image& image) {
+  std::uint64_t count = 0;
+  for (auto* p = tcb.receive_queue.front(); p != nullptr; p = tcb.receive_queue.after(p)) ++count;
+  image.put(count);
+  for (auto* p = tcb.receive_queue.front(); p != nullptr; p = tcb.receive_queue.after(p)) {
+    image.put(std::uint64_t{p->length});
+    image.put_bytes(p->text, p->length);
+  }
+}
+
 void store_tcb(const Tcb& tcb, Image& image) {
-  HANDFAST_ASSERT(tcb.receive_queue.is_empty());
   alignas(Tcb) std::array<std::byte, sizeof(Tcb)> bytes;
   std::memcpy(bytes.data(), static_cast<const void*>(&tcb), sizeof(Tcb));
   auto& copy = *reinterpret_cast<Tcb*>(bytes.data());
   std::memset(static_cast<void*>(&copy.key), 0, sizeof copy.key);
   copy.transfer = nullptr;
   copy.send_queue = {};
+  copy.receive_queue = {};
   copy.reassembly = {};
   image.put(bytes);
   image.put(std::uint64_t{tcb.transfer != nullptr});
@@ -153,6 +164,7 @@ void store_tcb(const Tcb& tcb, Image& image) {
     store_transfer(tcb, image);
     store_send_queue(tcb, image);
   }
+  store_receive_queue(tcb, image);
   store_reassembly(tcb, image);
 }
 
@@ -213,6 +225,17 @@ void load_reassembly(Tcb& tcb, tcp::Context& context, ImageReader& from) {
   }
 }
 
+void load_receive_queue(Tcb& tcb, tcp::Context& context, ImageReader& from) {
+  for (auto count = from.take<std::uint64_t>(); count > 0; --count) {
+    base::Packet packet;
+    HANDFAST_ASSERT(context.packets.allocate(packet));
+    packet.length = static_cast<std::uint32_t>(from.take<std::uint64_t>());
+    from.take_bytes(packet.data, packet.length);
+    tcb.receive_queue.push_back(
+        tcp::make_queued(packet, packet.data, packet.length, tcb.rcv_nxt, false));
+  }
+}
+
 }  // namespace
 
 void HostImage::store(const Host& host, Image& image) {
@@ -241,6 +264,7 @@ void HostImage::load(Host& host, ImageReader& from) {
       from.take_bytes(static_cast<void*>(&host.tcb_), sizeof host.tcb_);
       host.tcb_.key = host.key();
       if (from.take<std::uint64_t>() != 0) load_transfer(host.tcb_, *host.context_, from);
+      load_receive_queue(host.tcb_, *host.context_, from);
       return load_reassembly(host.tcb_, *host.context_, from);
     case RecordKind::half_open:
       from.take_bytes(static_cast<void*>(&host.half_), sizeof host.half_);

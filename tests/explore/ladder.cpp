@@ -39,6 +39,8 @@ std::string_view fate_of(Move move) {
   switch (move) {
     case Move::lose:
       return " lost";
+    case Move::lose_and_tell:
+      return " lost, ICMP";
     case Move::duplicate:
     case Move::duplicate_late:
       return " copied";
@@ -63,7 +65,12 @@ std::string_view name_of(Call call) {
     case Call::open:
       return "connect()";
     case Call::send:
+    case Call::send_three:
       return "send()";
+    case Call::send_and_close:
+      return "send(), close()";
+    case Call::read:
+      return "resume_receive()";
     case Call::close:
     case Call::close_after_peer:
       return "close()";

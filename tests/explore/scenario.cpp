@@ -20,6 +20,22 @@ constexpr auto kTwiceShort =
 constexpr auto kTwiceAfterPeer = std::to_array({Call::open, Call::send, Call::close_after_peer,
                                                 Call::open, Call::send, Call::close_after_peer});
 
+constexpr auto kSendAndClose = std::to_array({Call::send_and_close});
+constexpr auto kThreeClose = std::to_array({Call::send_three, Call::close});
+constexpr auto kOpenThreesClose =
+    std::to_array({Call::open, Call::send_three, Call::send_three, Call::close});
+constexpr auto kReadClose = std::to_array({Call::read, Call::close_after_peer});
+
+// Of the connection that begins with 100 and 300. In the window but at no number that comes next: a
+// RST, a SYN, and text with an acknowledgement of what was never sent (RFC 5961 sections 3 to 5).
+// Outside it: a RST.
+constexpr auto kForged = std::to_array<Forged>({
+    {.end = 0, .flags = base::kRst, .seq = 600, .ack = 0, .has_text = false},
+    {.end = 1, .flags = base::kRst, .seq = 301 + 32'768 + 100, .ack = 0, .has_text = false},
+    {.end = 0, .flags = base::kSyn, .seq = 600, .ack = 0, .has_text = false},
+    {.end = 1, .flags = base::kAck, .seq = 301, .ack = 1000, .has_text = true},
+});
+
 constexpr std::array kScenarios = {
     Scenario{.name = "open",
              .about = "A opens, B listens; A closes first",
@@ -63,6 +79,34 @@ constexpr std::array kScenarios = {
              .about = "B closes first and is in TIME-WAIT; A opens again with higher numbers",
              .second_iss = SecondIss::beyond,
              .calls = {kTwiceAfterPeer, kClose}},
+    Scenario{
+        .name = "text-with-fin",
+        .about = "an open connection; each sends text and FIN in one segment, both at once too",
+        .begin = Begin::established,
+        .calls = {kSendAndClose, kSendAndClose}},
+    Scenario{.name = "closed-window",
+             .about = "an open connection; B has room for two bytes and reads when it likes",
+             .begin = Begin::established,
+             .receive_buffer = 2,
+             .calls = {kThreeClose, kReadClose}},
+    Scenario{.name = "scaled-window",
+             .about = "A opens; windows count pairs of bytes, and B has room for two of them",
+             .receive_buffer = 4,
+             .window_scaling = true,
+             .calls = {kOpenThreesClose, kReadClose}},
+    Scenario{.name = "unreachable",
+             .about = "A opens; of what is lost a router says that the host cannot be reached",
+             .icmp = Icmp::host_unreachable,
+             .calls = {kOpenSendClose, kCloseAfterPeer}},
+    Scenario{.name = "refused",
+             .about = "A opens; of what is lost it is said that the port is closed",
+             .icmp = Icmp::port_unreachable,
+             .calls = {kOpenSendClose, kCloseAfterPeer}},
+    Scenario{.name = "forged",
+             .about = "an open connection, while RST, SYN and text of a stranger arrive",
+             .begin = Begin::established,
+             .forged = kForged,
+             .calls = {kSendClose, kCloseAfterPeer}},
 };
 
 constexpr std::array kExpectations = {
@@ -165,7 +209,7 @@ std::string_view meaning_of(Fault fault) {
     case Fault::deadlock:
       return "nothing can happen any more, and not everything is done";
     case Fault::livelock:
-      return "segments go to and fro without end while no time passes";
+      return "segments go to and fro without end, while no time passes or for longer than an hour";
     case Fault::old_byte:
       return "a byte of the old connection was delivered in the new one";
     case Fault::wrong_byte:

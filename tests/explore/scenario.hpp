@@ -17,8 +17,26 @@ namespace handfast::explore {
 enum class Call : std::uint8_t {
   open,              // when nothing is left of an earlier connection, TIME-WAIT included
   send,              // one byte, once SYN-SENT is left behind
+  send_three,        // likewise
+  send_and_close,    // likewise, a byte; both before anything leaves
   close,             // likewise
   close_after_peer,  // once the peer's FIN has arrived
+  // All that waits, whenever something does, until the peer's FIN. What arrives at an end that has
+  // this call waits for it; at others it is taken at once.
+  read,
+};
+
+// What a sender may be told of a segment that is lost.
+enum class Icmp : std::uint8_t { nothing, host_unreachable, port_unreachable };
+
+// A segment that somebody else puts on the way: it may arrive at any time until its life is over,
+// or never.
+struct Forged {
+  std::uint8_t end;  // whose it pretends to be
+  std::uint8_t flags;
+  std::uint32_t seq;
+  std::uint32_t ack;
+  bool has_text;
 };
 
 // How the world begins.
@@ -42,6 +60,10 @@ struct Scenario {
   bool old_syn = false;  // a SYN of a connection long gone is still on its way from A to B
   SecondIss second_iss = SecondIss::overlapping;
   std::array<bool, kEnds> listens{false, true};
+  std::uint32_t receive_buffer = 32'768;
+  bool window_scaling = false;  // by 1
+  Icmp icmp = Icmp::nothing;
+  std::span<const Forged> forged;
   // A listener's calls begin anew with each connection that it accepts.
   std::array<std::span<const Call>, kEnds> calls;
 };
@@ -68,7 +90,7 @@ enum class Fault : std::uint8_t {
   none,
   half_open_stays,   // one end has a connection, the other none of it, and nothing will ever change
   deadlock,          // nothing can happen, and not everything is done
-  livelock,          // segments are exchanged without end and no time passes
+  livelock,          // segments are exchanged without end, whether or not time passes
   old_byte,          // a byte of an earlier connection was delivered in this one
   wrong_byte,        // a byte was delivered out of order, twice, or changed
   missing_byte,      // the connection finished and not all was delivered

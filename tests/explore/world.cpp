@@ -9,14 +9,19 @@ namespace handfast::explore {
 namespace {
 
 constexpr base::Tick kFirstTick = 100'000;
+// A reader reads what waits by then, or the sender would probe its window for ever.
+constexpr Duration kReaderWaitsMax = std::chrono::seconds(1);
+// Far more than all timers of an exchange together.
+constexpr Duration kAgeMax = std::chrono::hours(1);
 // Far more than any exchange that ends takes without time passing.
 constexpr std::uint8_t kArrivalsMax = 120;
 
 StackConfig config_of(const Setting& setting) {
   StackConfig config;
   config.timestamps = setting.timestamps;
-  config.window_scaling = false;
-  config.receive_buffer = config.receive_buffer_max = 32'768;
+  config.window_scaling = setting.scenario->window_scaling;
+  config.receive_buffer = config.receive_buffer_max = setting.scenario->receive_buffer;
+  if (config.window_scaling) config.receive_buffer_max = 100'000;  // for a scale of 1
   config.congestion_control = CongestionControl::new_reno;
   config.nagle = false;
   return config;
@@ -56,23 +61,27 @@ void World::begin() {
     syn.mss = 1460;
     make_stray(0, syn);
   }
-  switch (setting_.scenario->begin) {
-    case Begin::closed:
-      return;
-    case Begin::both_open:
-      begin_turn(0).open();
-      begin_turn(1).open();
-      return;
-    case Begin::established:
-      begin_turn(0).open();
-      while (network_.has_queued()) {
-        for (std::uint8_t end = 0; end < kEnds; ++end) {
-          if (!network_.queue[end].is_empty()) act({Move::deliver, end, 0});
-        }
-      }
-      arrivals_ = 0;
-      return;
+  open_as_asked();
+  for (const Forged& forged : setting_.scenario->forged) {
+    Flight flight{.seq = forged.seq, .ack = forged.ack, .window = 1000, .flags = forged.flags};
+    if (forged.has_text) flight.text[flight.text_length++] = '!';
+    make_stray(forged.end, flight);
   }
+}
+
+void World::open_as_asked() {
+  if (setting_.scenario->begin == Begin::closed) return;
+  begin_turn(0).open();
+  if (setting_.scenario->begin == Begin::both_open) {
+    begin_turn(1).open();
+    return;
+  }
+  while (network_.has_queued()) {
+    for (std::uint8_t end = 0; end < kEnds; ++end) {
+      if (!network_.queue[end].is_empty()) act({Move::deliver, end, 0});
+    }
+  }
+  arrivals_ = 0;
 }
 
 // --- images
@@ -137,12 +146,15 @@ void World::list_actions(Actions& out) const {
     if (host(end).owes_output()) out.push({Move::end_burst, end, 0});
   }
   const bool is_quiet = !network_.has_queued() && !a_.owes_output() && !b_.owes_output();
-  if (is_quiet) list_time(out);
+  const bool must_read = (a_.may_read() || b_.may_read()) && elapsed() >= kReaderWaitsMax;
+  if (is_quiet && !must_read) list_time(out);
 }
 
 void World::list_faults_of_network(std::size_t sender, Actions& out) const {
   const auto end = static_cast<std::uint8_t>(sender);
   if (left_.losses > 0) out.push({Move::lose, end, 0});
+  const bool is_told = setting_.scenario->icmp != Icmp::nothing;
+  if (left_.losses > 0 && is_told) out.push({Move::lose_and_tell, end, 0});
   if (left_.duplicates > 0) out.push({Move::duplicate, end, 0});
   if (left_.reorderings > 0) out.push({Move::hold_back, end, 0});
   const bool may_join = host(1 - sender).books().kind == RecordKind::connection;
@@ -187,6 +199,9 @@ void World::act(const Action& action) {
       --left_.losses;
       queue.take(0);
       return;
+    case Move::lose_and_tell:
+      --left_.losses;
+      return begin_turn(action.end).hear_of_loss(queue.take(0));
     case Move::duplicate:
       --left_.duplicates;
       make_stray(action.end, queue[0]);
@@ -242,8 +257,8 @@ void World::expire() {
 
 // --- what must hold
 
-// While both have a record of the connection, each has acknowledged what it has and the other has
-// sent what is acknowledged.
+// While both have a record of the connection, each has acknowledged what it has, the other has sent
+// what is acknowledged, and knows of no more room than there is.
 bool World::has_disagreement() const {
   const auto is_open = [](const Host& host) {
     return host.books().kind == RecordKind::connection && host.tcb().is_synchronized();
@@ -253,7 +268,9 @@ bool World::has_disagreement() const {
     if (from.books().iss != to.books().irs) return true;
     const tcp::Tcb& sender = from.tcb();
     const base::Seq taken = to.tcb().rcv_nxt;
-    return sender.snd_una.is_after(taken) || taken.is_after(sender.snd_max);
+    if (sender.snd_una.is_after(taken) || taken.is_after(sender.snd_max)) return true;
+    // Nor may it believe in a window that was never offered.
+    return (sender.snd_una + sender.snd_wnd).is_after(to.tcb().rcv_adv);
   };
   return differs(a_, b_) || differs(b_, a_);
 }
@@ -284,7 +301,8 @@ Fault World::fault(bool is_at_end) const {
     if (host(end).books().fault != Fault::none) return host(end).books().fault;
   }
   const auto looked_for = [this](Fault fault) { return rules_.looked_for.has(fault); };
-  if (arrivals_ >= kArrivalsMax && looked_for(Fault::livelock)) return Fault::livelock;
+  const bool goes_on = arrivals_ >= kArrivalsMax || elapsed() > kAgeMax;
+  if (goes_on && looked_for(Fault::livelock)) return Fault::livelock;
   if (looked_for(Fault::disagreement) && has_disagreement()) return Fault::disagreement;
   if (!is_at_end) return Fault::none;
   const Fault fault = fault_at_end();

@@ -17,6 +17,7 @@ namespace handfast::explore {
 enum class Move : std::uint8_t {
   deliver,         // the first of a queue arrives
   lose,            // it never does
+  lose_and_tell,   // it never does, and who sent it hears so by ICMP
   duplicate,       // it arrives, and a copy becomes a stray
   hold_back,       // it becomes a stray
   join,            // it arrives, and the burst that it is in goes on
@@ -67,6 +68,7 @@ class World {
  private:
   Host& host(std::size_t end) { return end == 0 ? a_ : b_; }
   Host& begin_turn(std::size_t end);
+  void open_as_asked();
   void deliver(std::size_t sender, const Flight& flight);
   void make_stray(std::size_t sender, Flight flight);
   void expire();

@@ -103,7 +103,7 @@ TEST_P(HostilePeer, ASynFromNobodyIsAnsweredForThreeMinutes) {
   EXPECT_EQ(hosts.server_counters().half_open_expired, 1U);
 }
 
-// RFC 5961 section 7: or we would be a reflector, and an oracle for the numbers.
+// RFC 5961 section 7: or we would be a reflector.
 TEST_P(HostilePeer, ChallengeAcksHaveARate) {
   TwoHosts hosts({}, GetParam());
   open_one(hosts);
@@ -120,13 +120,53 @@ TEST_P(HostilePeer, ChallengeAcksHaveARate) {
   }
   hosts.world.run_for(10ms);
   const Counters counters = hosts.server_counters();
-  EXPECT_GT(counters.challenge_acks, 0U);
-  EXPECT_GT(counters.challenge_acks_limited, 0U);
-  EXPECT_LT(counters.challenge_acks, kForged / 2);
+  EXPECT_EQ(counters.challenge_acks, 1U);
+  EXPECT_EQ(counters.challenge_acks_limited, kForged - 1U);
+  hosts.world.run_for(500ms);
+  hosts.replay(forged);
+  hosts.world.run_for(10ms);
+  EXPECT_EQ(hosts.server_counters().challenge_acks, 2U);
   neighbour.expect_fed();
   // The connection has felt nothing.
   (void)hosts.client.last.send(bytes_of("still here"));
   ASSERT_TRUE(hosts.world.run_until([&] { return hosts.server.received == "still here"; }, 1min));
+}
+
+// CVE-2016-5696: somebody forges a RST in the name of the connection from port 5000, then draws
+// challenge ACKs on one of his own from port 6000, as many as he can, and counts them. Returns
+// them.
+std::size_t challenges_left_for_a_stranger(Family family, bool hits_the_window) {
+  TwoHosts hosts({}, family);
+  open_one(hosts);
+  const base::Seq theirs = numbers_of(hosts).rcv_nxt;
+  const std::size_t before = hosts.frames.size();
+  hosts.connect(6000);
+  EXPECT_TRUE(hosts.world.run_until([&] { return hosts.server.opened == 2; }, 1min));
+  const Frame& syn = hosts.frames[before];
+  const base::Seq own = base::Seq{base::load_be32(&syn[tcp_at(syn) + 4])} + 1;
+  hosts.world.run_for(5s);
+  forge(hosts, segment_of(base::kRst, hits_the_window ? theirs + 100 : theirs - 100, {}));
+  const auto answered = [&hosts] {
+    return std::ranges::count_if(hosts.frames, [](const Frame& frame) {
+      return base::load_be16(&frame[tcp_at(frame) + 2]) == 6000;
+    });
+  };
+  const auto answered_before = answered();
+  const Frame drawing =
+      frame_to_station_of(hosts.frames.front(), {hosts.client_end.address, 6000}, hosts.server_end,
+                          segment_of(base::kRst, own + 100, {}));
+  for (int i = 0; i < 2000; ++i) {
+    hosts.replay(drawing);
+    hosts.world.run_for(10us);
+  }
+  hosts.world.run_for(10ms);
+  return static_cast<std::size_t>(answered() - answered_before);
+}
+
+TEST_P(HostilePeer, ChallengeAcksDoNotTellOfOthers) {
+  const std::size_t left = challenges_left_for_a_stranger(GetParam(), false);
+  EXPECT_GT(left, 0U);
+  EXPECT_EQ(challenges_left_for_a_stranger(GetParam(), true), left);
 }
 
 // The segment that ends the connection orderly is also the one at which the handler gives it up.

@@ -90,17 +90,17 @@ TEST_F(RecoveryTest, AMarkRepeatedWhileNothingIsInFlightCountsOnce) {
   Segment marked = ack(6);
   marked.flags |= base::kEce;
   arrive(marked);
-  ASSERT_EQ(tcb.ssthresh, 2500U);
+  ASSERT_EQ(tcb.ssthresh, 5000U);
   marked.ack = start_of(11);
   for (; marked.seq.is_before(Seq{kPeerIss + 20}); marked.seq += 4) {
     arrive(marked, "text");
     output();
   }
-  EXPECT_EQ(tcb.ssthresh, 2500U);
+  EXPECT_EQ(tcb.ssthresh, 5000U);
   EXPECT_EQ(counters.ecn_reductions.value(), 1U);
   queue(std::string(10'000, 'x'));
   const auto sent = output();
-  EXPECT_EQ(numbers(sent), (Numbers{11, 12}));
+  EXPECT_EQ(numbers(sent), (Numbers{11, 12, 13, 14, 15}));
   EXPECT_TRUE(sent[0].segment.has(base::kCwr));
 }
 

@@ -66,6 +66,89 @@ TEST_F(HalfOpenTest, ThirdSegmentEstablishes) {
   EXPECT_EQ(tcb.rcv_nxt, Seq{kPeerIss + 1});
 }
 
+// --- the round trip of a handshake (RFC 6298 sections 2.2 and 3)
+
+class HandshakeTime : public HalfOpenTest {
+ public:
+  // The SYN-ACK leaves now.
+  void answer(bool timestamps = false) {
+    config.timestamps = timestamps;
+    restart();
+    Segment syn = make(kSyn, kPeerIss);
+    if (timestamps) syn.options.present |= TcpOptions::kTimestamps;
+    open_half(half, key, syn, Seq{kIss}, context);
+    sent_at = context.timestamp;
+    half.timer.deadline = first_half_open_deadline(context);
+  }
+  void third_segment_arrives(std::uint32_t ts_echo = 0) {
+    Segment third = make(kAck, kPeerIss + 1, kIss + 1);
+    if (half.timestamps) third.options.present |= TcpOptions::kTimestamps;
+    third.options.ts_echo = ts_echo;
+    ASSERT_EQ(verdict(third), HalfOpenVerdict::establish);
+    promote(tcb, half, context);
+    ASSERT_TRUE(arrive(third).established);
+  }
+  // It is known to a tick.
+  void expect_round_trip(std::uint32_t us) const {
+    EXPECT_GE(tcb.srtt_us, us);
+    EXPECT_LE(tcb.srtt_us, us + 2 * 66);
+    EXPECT_GE(tcb.rto_us, 3 * us);
+    EXPECT_LE(tcb.rto_us, std::max(3 * (us + 2 * 66), parameters.rto_min_us));
+  }
+  std::uint32_t sent_at = 0;
+};
+
+TEST_F(HandshakeTime, IsMeasuredByTheServer) {
+  for (const std::uint32_t us : {30U, 1000U, 20'000U, 300'000U, 999'000U}) {
+    answer();
+    wait(std::chrono::microseconds(us));
+    third_segment_arrives();
+    expect_round_trip(us);
+  }
+}
+
+TEST_F(HandshakeTime, IsNotKnownWhenTheSynAckLeftTwice) {
+  answer();
+  wait(std::chrono::milliseconds(20));
+  ASSERT_EQ(verdict(make(kSyn, kPeerIss)), HalfOpenVerdict::answer_again);
+  wait(std::chrono::milliseconds(20));
+  third_segment_arrives();
+  EXPECT_EQ(tcb.srtt_us, 0U);
+  EXPECT_EQ(tcb.rto_us, parameters.rto_initial_us);
+}
+
+TEST_F(HandshakeTime, IsNotKnownBehindATimeOut) {
+  answer();
+  wait(std::chrono::seconds(1));
+  half.timer.deadline = half_open_timed_out(half, context).value_or(base::kNoTick);
+  wait(std::chrono::milliseconds(20));
+  third_segment_arrives();
+  EXPECT_EQ(tcb.srtt_us, 0U);
+  EXPECT_EQ(tcb.rto_us, 3'000'000U);  // RFC 6298 section 5.7
+}
+
+TEST_F(HandshakeTime, IsToldByTimestampsWhichSynAckItWas) {
+  answer(true);
+  wait(std::chrono::seconds(1));
+  half.timer.deadline = half_open_timed_out(half, context).value_or(base::kNoTick);
+  const std::uint32_t second_at = context.timestamp;
+  wait(std::chrono::milliseconds(20));
+  third_segment_arrives(second_at);
+  EXPECT_NEAR(tcb.srtt_us, 20'000, 1000);
+  EXPECT_EQ(tcb.rto_us, 3'000'000U);  // until there is data, whatever is known
+  answer(true);
+  wait(std::chrono::milliseconds(20));
+  ASSERT_EQ(verdict([&] {
+              Segment syn = make(kSyn, kPeerIss);
+              syn.options.present |= TcpOptions::kTimestamps;
+              return syn;
+            }()),
+            HalfOpenVerdict::answer_again);
+  wait(std::chrono::milliseconds(20));
+  third_segment_arrives(sent_at);
+  EXPECT_NEAR(tcb.srtt_us, 40'000, 1000);
+}
+
 TEST_F(HalfOpenTest, WrongAcknowledgementIsAnsweredByReset) {
   EXPECT_EQ(verdict(make(kAck, kPeerIss + 1, kIss)), HalfOpenVerdict::reset);
   EXPECT_EQ(verdict(make(kAck, kPeerIss + 1, kIss + 2)), HalfOpenVerdict::reset);

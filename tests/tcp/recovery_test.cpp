@@ -36,6 +36,43 @@ TEST_F(RecoveryTest, LimitedTransmitKeepsTheClockGoing) {  // RFC 3042
   EXPECT_EQ(sent_segments(), Numbers{5});
 }
 
+// RFC 5681 section 3.2 step 2: ssthresh is half of FlightSize as it was when the ACK came that
+// tells of the loss, also where that one covers something itself.
+TEST_F(RecoveryTest, TheAckThatTellsOfALossTakesNothingFromTheFlight) {
+  send_flight(10);
+  wait(20ms);
+  arrive(ack(5, {{6, 10}}));
+  EXPECT_EQ(sent_segments(), Numbers{5});
+  EXPECT_EQ(tcb.ssthresh, 5000U);
+  EXPECT_EQ(tcb.transfer->prr_flight, 10'000U);  // RFC 9937 section 6.1: RecoverFS
+}
+
+// And without what RFC 3042 let go meanwhile ("MUST NOT be included in this calculation").
+TEST_F(RecoveryTest, LimitedTransmitIsNoPartOfTheFlight) {
+  config.sack = false;
+  restart();
+  open(tcb, key, Seq{iss}, context);
+  output();
+  wait(20ms);
+  Segment syn_ack = make(kSyn | kAck, kPeerIss, iss + 1);
+  syn_ack.options.present = TcpOptions::kMss;
+  syn_ack.options.mss = 1000;
+  arrive(syn_ack);
+  output();
+  queue(std::string(20'000, 'x'));
+  tcb.cwnd = 10'000;
+  ASSERT_EQ(output().size(), 10U);
+  wait(20ms);
+  for (int duplicate = 1; duplicate <= 2; ++duplicate) {
+    arrive(ack(1));
+    EXPECT_EQ(output().size(), 1U);
+  }
+  ASSERT_EQ(tcb.in_flight(), 12'000U);
+  arrive(ack(1));
+  EXPECT_EQ(tcb.transfer->recovery, Recovery::fast);
+  EXPECT_EQ(tcb.ssthresh, 5000U);
+}
+
 TEST_F(RecoveryTest, TwoHolesAreFilledInOneRoundTrip) {
   send_flight(10);
   wait(20ms);

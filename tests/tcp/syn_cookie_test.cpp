@@ -65,7 +65,7 @@ TEST_F(SynCookieTest, BringsTheOptionsBackInTheTimestamp) {
   EXPECT_EQ(half->iss, answer.seq);
   EXPECT_EQ(half->peer_mss, 1460);
   EXPECT_EQ(half->window_shift, 7);
-  EXPECT_TRUE(half->window_scaling && half->timestamps && half->sack && half->ecn);
+  EXPECT_TRUE(half->window_scaling() && half->timestamps && half->sack && half->ecn);
   EXPECT_EQ(half->ts_recent, 5003U);
 }
 
@@ -81,9 +81,10 @@ TEST_F(SynCookieTest, EveryMixOfOptionsComesBackAsTheSynAckSaidIt) {
       const auto half = shown(third_after(answer));
       ASSERT_TRUE(half) << mix;
       EXPECT_EQ(half->sack, answer.options.has(TcpOptions::kSackPermitted));
-      EXPECT_EQ(half->window_scaling, answer.options.has(TcpOptions::kWindowScale));
+      EXPECT_EQ(half->window_scaling(), answer.options.has(TcpOptions::kWindowScale));
       EXPECT_EQ(half->timestamps, answer.options.has(TcpOptions::kTimestamps));
-      EXPECT_EQ(half->window_shift, half->window_scaling ? std::min(shift, 14) : 0);
+      EXPECT_EQ(half->window_shift,
+                half->window_scaling() ? std::min(shift, 14) : HalfOpen::kNoScaling);
     }
   }
 }
@@ -95,7 +96,7 @@ TEST_F(SynCookieTest, WithoutTimestampsNothingButTheMssIsAgreedOn) {
   const auto half = shown(third_after(answer));
   ASSERT_TRUE(half);
   EXPECT_EQ(half->peer_mss, 1460);
-  EXPECT_FALSE(half->window_scaling || half->timestamps || half->sack || half->ecn);
+  EXPECT_FALSE(half->window_scaling() || half->timestamps || half->sack || half->ecn);
 }
 
 TEST_F(SynCookieTest, TheMssIsRoundedDownAndNeverUp) {

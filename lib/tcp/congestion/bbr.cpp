@@ -297,7 +297,7 @@ void on_ack(Tcb& tcb, const AckSample& sample, const Context& context) {
 }
 
 // ssthresh means nothing here.
-std::uint32_t same_ssthresh(Tcb& tcb, const Context&) {
+std::uint32_t same_ssthresh(Tcb& tcb, std::uint32_t, const Context&) {
   return tcb.ssthresh;
 }
 

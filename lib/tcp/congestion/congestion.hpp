@@ -9,7 +9,8 @@
 //   observe           each ACK, before anything is done about it; for what must miss none
 //   on_ack            each ACK that delivers something; but for those that own their window only
 //                     while recovery does not steer it (Recovery::fast and cwr)
-//   reduced_window    loss: the window to go down to. Once for each event, before it
+//   reduced_window    loss: the window to go down to. Once for each event, before it. `flight` is
+//                     RFC 5681's FlightSize, before an ACK that tells of the event takes from it
 //   marked_window     the same for a mark, of which only DCTCP and BBR think otherwise
 //   on_timeout        after reduced_window(); cwnd is one segment now
 //   on_recovered      fast recovery has ended; cwnd is ssthresh
@@ -54,8 +55,8 @@ struct Congestion {
   void (*start)(Tcb&, const Context&);
   void (*observe)(Tcb&, const AckSample&, const Context&);
   void (*on_ack)(Tcb&, const AckSample&, const Context&);
-  std::uint32_t (*reduced_window)(Tcb&, const Context&);
-  std::uint32_t (*marked_window)(Tcb&, const Context&);
+  std::uint32_t (*reduced_window)(Tcb&, std::uint32_t flight, const Context&);
+  std::uint32_t (*marked_window)(Tcb&, std::uint32_t flight, const Context&);
   void (*on_timeout)(Tcb&, const Context&);
   void (*on_recovered)(Tcb&, const Context&);
   void (*on_undo)(Tcb&, const Context&);

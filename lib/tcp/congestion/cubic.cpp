@@ -101,7 +101,7 @@ void on_ack(Tcb& tcb, const AckSample& sample, const Context& context) {
 
 // Sections 4.6 and 4.7. From cwnd, not FlightSize, as section 4.6 allows where an idle window does
 // not grow.
-std::uint32_t reduced_window(Tcb& tcb, const Context&) {
+std::uint32_t reduced_window(Tcb& tcb, std::uint32_t, const Context&) {
   Cubic& cubic = state_of<Cubic>(*tcb.transfer);
   Stage& stage = cubic.stage;
   cubic.undo = stage;

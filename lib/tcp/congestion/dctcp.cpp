@@ -48,13 +48,13 @@ void on_ack(Tcb& tcb, const AckSample& sample, const Context&) {
   if (acked != 0) increase_additively(tcb, state_of<Dctcp>(*tcb.transfer).counted, acked);
 }
 
-std::uint32_t reduced_window(Tcb& tcb, const Context&) {
+std::uint32_t reduced_window(Tcb& tcb, std::uint32_t flight, const Context&) {
   state_of<Dctcp>(*tcb.transfer).counted = 0;
-  return half_of_flight(tcb);
+  return half_of_flight(tcb, flight);
 }
 
 // Section 3.3 step 9: cwnd = cwnd * (1 - DCTCP.Alpha / 2).
-std::uint32_t marked_window(Tcb& tcb, const Context&) {
+std::uint32_t marked_window(Tcb& tcb, std::uint32_t, const Context&) {
   Dctcp& dctcp = state_of<Dctcp>(*tcb.transfer);
   dctcp.counted = 0;
   const double window = tcb.cwnd * (1 - dctcp.alpha / 2);

@@ -25,9 +25,9 @@ void on_ack(Tcb& tcb, const AckSample& sample, const Context&) {
   if (acked != 0) increase_additively(tcb, reno.counted, acked);
 }
 
-std::uint32_t reduced_window(Tcb& tcb, const Context&) {
+std::uint32_t reduced_window(Tcb& tcb, std::uint32_t flight, const Context&) {
   state_of<NewReno>(*tcb.transfer).counted = 0;
-  return half_of_flight(tcb);
+  return half_of_flight(tcb, flight);
 }
 
 }  // namespace

@@ -63,8 +63,8 @@ inline void increase_additively(Tcb& tcb, std::uint32_t& counted, std::uint32_t 
 
 // RFC 5681 section 3.1 equation 4. FlightSize counts what has been selectively acknowledged, which
 // is sent on the strength of the same window: it is never more than that window.
-inline std::uint32_t half_of_flight(const Tcb& tcb) {
-  return std::max(std::min(tcb.in_flight(), tcb.cwnd) / 2, 2U * tcb.snd_mss);
+inline std::uint32_t half_of_flight(const Tcb& tcb, std::uint32_t flight) {
+  return std::max(std::min(flight, tcb.cwnd) / 2, 2U * tcb.snd_mss);
 }
 
 }  // namespace handfast::tcp

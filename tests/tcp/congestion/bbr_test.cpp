@@ -235,8 +235,8 @@ TEST_F(BbrTest, UndoBringsTheWindowBack) {
 
 TEST_F(BbrTest, LossAndMarksLeaveTheThresholdAlone) {
   tcb.ssthresh = 77 * kMss;
-  EXPECT_EQ(congestion.reduced_window(tcb, context), 77 * kMss);
-  EXPECT_EQ(congestion.marked_window(tcb, context), 77 * kMss);
+  EXPECT_EQ(congestion.reduced_window(tcb, tcb.in_flight(), context), 77 * kMss);
+  EXPECT_EQ(congestion.marked_window(tcb, tcb.in_flight(), context), 77 * kMss);
 }
 
 TEST_F(BbrTest, AnAckWithoutARateOrARoundTripIsHarmless) {

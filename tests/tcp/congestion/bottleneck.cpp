@@ -110,7 +110,7 @@ void Bottleneck::react(AckSample& sample) {
     congestion.on_recovered(s_.tcb, s_.context);
   }
   if (sample.lost > 0 && t.recovery == Recovery::open) {
-    s_.tcb.ssthresh = congestion.reduced_window(s_.tcb, s_.context);
+    s_.tcb.ssthresh = congestion.reduced_window(s_.tcb, s_.tcb.in_flight(), s_.context);
     if (!congestion.owns_window) s_.tcb.cwnd = s_.tcb.ssthresh;
     t.recovery = Recovery::fast;
     t.recover = s_.tcb.snd_nxt;

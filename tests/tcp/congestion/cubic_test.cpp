@@ -45,7 +45,7 @@ TEST_F(CubicTest, LossLeavesSevenTenths) {
   lose();
   EXPECT_EQ(tcb.ssthresh, 70 * kMss);
   begin(100);
-  EXPECT_EQ(congestion.marked_window(tcb, context), 70 * kMss);
+  EXPECT_EQ(congestion.marked_window(tcb, tcb.in_flight(), context), 70 * kMss);
 }
 
 TEST_F(CubicTest, TheReducedWindowIsAtLeastTwoSegments) {

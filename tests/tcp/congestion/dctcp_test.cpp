@@ -26,12 +26,13 @@ class DctcpTest : public WindowTest {
   }
   // The share of the window that a mark takes away is alpha / 2.
   double alpha() {
-    return 2 * (1 - static_cast<double>(congestion.marked_window(tcb, context)) / tcb.cwnd);
+    return 2 * (1 - static_cast<double>(congestion.marked_window(tcb, tcb.in_flight(), context)) /
+                        tcb.cwnd);
   }
 };
 
 TEST_F(DctcpTest, TheFirstMarkHalves) {
-  EXPECT_EQ(congestion.marked_window(tcb, context), 50 * kMss);
+  EXPECT_EQ(congestion.marked_window(tcb, tcb.in_flight(), context), 50 * kMss);
 }
 
 TEST_F(DctcpTest, AlphaStaysOneWhileAllIsMarked) {
@@ -57,7 +58,7 @@ TEST_F(DctcpTest, HalfMarkedWindowsBringAlphaToOneHalf) {
     ASSERT_NEAR(alpha(), expected, 0.002) << n;
   }
   EXPECT_NEAR(alpha(), 0.5, 0.002);
-  EXPECT_NEAR(congestion.marked_window(tcb, context), 75 * kMss, kMss / 5);
+  EXPECT_NEAR(congestion.marked_window(tcb, tcb.in_flight(), context), 75 * kMss, kMss / 5);
 }
 
 TEST_F(DctcpTest, SelectivelyAcknowledgedBytesCount) {
@@ -84,8 +85,8 @@ TEST_F(DctcpTest, AlphaIsKeptWhileRecoverySteersTheWindow) {
 
 TEST_F(DctcpTest, LossHalvesWhateverAlphaIs) {
   windows(200, 0);
-  EXPECT_EQ(congestion.marked_window(tcb, context), 99'999);
-  EXPECT_EQ(congestion.reduced_window(tcb, context), 50 * kMss);
+  EXPECT_EQ(congestion.marked_window(tcb, tcb.in_flight(), context), 99'999);
+  EXPECT_EQ(congestion.reduced_window(tcb, tcb.in_flight(), context), 50 * kMss);
 }
 
 TEST_F(DctcpTest, GrowsAsRenoDoes) {
@@ -100,7 +101,7 @@ TEST_F(DctcpTest, GrowsAsRenoDoes) {
 
 TEST_F(DctcpTest, TheReducedWindowIsAtLeastTwoSegments) {
   tcb.cwnd = 3 * kMss;
-  EXPECT_EQ(congestion.marked_window(tcb, context), 2 * kMss);
+  EXPECT_EQ(congestion.marked_window(tcb, tcb.in_flight(), context), 2 * kMss);
 }
 
 }  // namespace

@@ -85,17 +85,17 @@ TEST_F(NewRenoTest, AvoidanceCountsAnewAfterALoss) {
 
 TEST_F(NewRenoTest, LossHalvesTheFlight) {
   begin(40, 10 * kMss);
-  EXPECT_EQ(congestion.reduced_window(tcb, context), 20 * kMss);
-  EXPECT_EQ(congestion.marked_window(tcb, context), 20 * kMss);
+  EXPECT_EQ(congestion.reduced_window(tcb, tcb.in_flight(), context), 20 * kMss);
+  EXPECT_EQ(congestion.marked_window(tcb, tcb.in_flight(), context), 20 * kMss);
   tcb.snd_nxt = tcb.snd_una + 30 * kMss;  // the application had no more
-  EXPECT_EQ(congestion.reduced_window(tcb, context), 15 * kMss);
+  EXPECT_EQ(congestion.reduced_window(tcb, tcb.in_flight(), context), 15 * kMss);
   tcb.snd_nxt = tcb.snd_una + 60 * kMss;  // a third of it selectively acknowledged
-  EXPECT_EQ(congestion.reduced_window(tcb, context), 20 * kMss);
+  EXPECT_EQ(congestion.reduced_window(tcb, tcb.in_flight(), context), 20 * kMss);
 }
 
 TEST_F(NewRenoTest, TheReducedWindowIsAtLeastTwoSegments) {
   begin(3, 10 * kMss);
-  EXPECT_EQ(congestion.reduced_window(tcb, context), 2 * kMss);
+  EXPECT_EQ(congestion.reduced_window(tcb, tcb.in_flight(), context), 2 * kMss);
 }
 
 TEST_F(NewRenoTest, AWindowThatIsNotFilledDoesNotGrow) {
@@ -144,8 +144,8 @@ class NoCongestionControlTest : public WindowTest {
 TEST_F(NoCongestionControlTest, TheWindowStaysOpenWhateverHappens) {
   begin(10);
   EXPECT_EQ(tcb.cwnd, kCwndMax);
-  EXPECT_EQ(congestion.reduced_window(tcb, context), kCwndMax);
-  EXPECT_EQ(congestion.marked_window(tcb, context), kCwndMax);
+  EXPECT_EQ(congestion.reduced_window(tcb, tcb.in_flight(), context), kCwndMax);
+  EXPECT_EQ(congestion.marked_window(tcb, tcb.in_flight(), context), kCwndMax);
   ack(10);
   congestion.on_timeout(tcb, context);
   EXPECT_EQ(tcb.cwnd, kCwndMax);

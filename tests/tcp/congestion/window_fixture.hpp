@@ -75,12 +75,12 @@ class WindowTest : public ::testing::Test {
   }
   // A loss and its recovery, which takes no time.
   void lose() {
-    tcb.ssthresh = congestion.reduced_window(tcb, context);
+    tcb.ssthresh = congestion.reduced_window(tcb, tcb.in_flight(), context);
     tcb.cwnd = tcb.ssthresh;
     congestion.on_recovered(tcb, context);
   }
   void time_out() {
-    tcb.ssthresh = congestion.reduced_window(tcb, context);
+    tcb.ssthresh = congestion.reduced_window(tcb, tcb.in_flight(), context);
     transfer.recovery = Recovery::loss;
     tcb.cwnd = kMss;
     congestion.on_timeout(tcb, context);
