@@ -185,22 +185,20 @@ class Testbed:
         for setting in ("all", "default"):
             self.sysctl(namespace, f"net.ipv6.conf.{setting}.disable_ipv6=1")
 
-    def set_address(self, namespace, address, link=LINK):
-        """Brings a link up with this address, at once: without duplicate address detection."""
+    def set_address(self, namespace, address):
+        """Brings LINK up with this address, at once: without duplicate address detection."""
         if self.family.bracketed:
-            # A dot in a name would part it.
-            conf = f"net.ipv6.conf.{link.replace('.', '/')}"
-            self.sysctl(namespace, f"{conf}.disable_ipv6=0")
+            self.sysctl(namespace, f"net.ipv6.conf.{LINK}.disable_ipv6=0")
             for setting in ("accept_dad", "accept_ra", "router_solicitations"):
-                self.sysctl(namespace, f"{conf}.{setting}=0")
+                self.sysctl(namespace, f"net.ipv6.conf.{LINK}.{setting}=0")
         run("ip", "-n", namespace, "link", "set", "lo", "up")
         run("ip", "-n", namespace, "address", "add", f"{address}/{self.family.prefix_length}",
-            "dev", link, *(["nodad"] if self.family.bracketed else []))
-        run("ip", "-n", namespace, "link", "set", link, "up")
+            "dev", LINK, *(["nodad"] if self.family.bracketed else []))
+        run("ip", "-n", namespace, "link", "set", LINK, "up")
         # The kernel may take a second to notice a carrier, and sends nothing before.
-        state = ["ip", "netns", "exec", namespace, "cat", f"/sys/class/net/{link}/operstate"]
+        state = ["ip", "netns", "exec", namespace, "cat", f"/sys/class/net/{LINK}/operstate"]
         if self.kind == "af_packet" and not eventually(lambda: run(*state).strip() == "up"):
-            raise RuntimeError(f"{link} does not come up")
+            raise RuntimeError(f"{LINK} does not come up")
 
     def all_namespaces(self):
         return {self.linux, self.ours}
