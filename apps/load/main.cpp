@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <exception>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -38,11 +37,5 @@ int run(std::span<const char* const> arguments) {
 }  // namespace
 
 int main(int count, char** values) {
-  try {
-    const std::span<char* const> all(values, static_cast<std::size_t>(count));
-    return run(std::span<const char* const>(all.data(), all.size()).subspan(1));
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "{}: {}\n", kProgram, error.what());
-    return handfast::apps::kExitFailed;
-  }
+  return handfast::apps::run_main(kProgram, run, count, values);
 }

@@ -195,7 +195,7 @@ Side Run::side_of(unsigned first, unsigned count, bool with_states) {
     runtime_->run_on(worker, [&](Worker& at) {
       one.tally = ends_[worker]->tally();
       one.held = ends_[worker]->held_tally();
-      one.counters = at.counters();
+      one.counters = runtime_->counters(worker);  // with the port's
       one.stages = at.stage_times();
       if (with_states) one.states = at.state_counts();
       one.open = at.open_count() + at.half_open_count();

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <system_error>
 
@@ -26,6 +27,17 @@ int finish(std::string_view program, const Ending& ending) {
     fmt::print(stderr, "{}: {}\n", program, ending.text);
   }
   return ending.exit_code;
+}
+
+int run_main(std::string_view program, int (*run)(std::span<const char* const>), int count,
+             char** values) {
+  try {
+    const std::span<char* const> all(values, static_cast<std::size_t>(count));
+    return run(std::span<const char* const>(all.data(), all.size()).subspan(1));
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "{}: {}\n", program, error.what());
+    return kExitFailed;
+  }
 }
 
 Arguments split_arguments(std::span<const char* const> arguments) {

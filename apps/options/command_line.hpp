@@ -30,6 +30,11 @@ inline Ending refusal(std::string text) {
 // Prints `ending` where it belongs, refusals as "PROGRAM: TEXT", and returns the exit code.
 int finish(std::string_view program, const Ending& ending);
 
+// What main() does: calls `run` with the arguments, the program's name left out, and returns its
+// exit code. An exception is a line on stderr and exit code 1.
+int run_main(std::string_view program, int (*run)(std::span<const char* const>), int count,
+             char** values);
+
 // The program's own arguments, and those after "--", which are EAL's.
 struct Arguments {
   std::vector<std::string> own;

@@ -21,6 +21,25 @@ auto limit_for(std::uint32_t& at_first) {
   };
 }
 
+// A number from `least` to `most`.
+template <class T>
+auto number_within(T least, T most) {
+  return [least, most](std::string_view text) -> Parsed<T> {
+    const auto number = parse_count(text);
+    if (number && *number >= least && *number <= most) return static_cast<T>(*number);
+    return std::unexpected(fmt::format("'{}' is not from {} to {}", text, least, most));
+  };
+}
+
+void add_headers(CLI::App& app, InterfaceConfig& into) {
+  add_parsed(app, "--vlan", into.vlan, number_within<std::uint16_t>(1, 4094),
+             "tag of all frames, and of those that are taken; default: none", "ID");
+  add_parsed(app, "--dscp", into.dscp, number_within<std::uint8_t>(0, 63),
+             "code point of all that is sent (RFC 2474); default: 0", "N");
+  add_parsed(app, "--hop-limit", into.hop_limit, number_within<std::uint8_t>(1, 255),
+             "hop limit or time to live of all that is sent; default: 64", "N");
+}
+
 void add_times(CLI::App& app, StackConfig& into) {
   add_parsed(app, "--keep-alive", into.keep_alive, parse_duration,
              "ask idle peers for a sign of life after so long (2h); default: never", "TIME");
@@ -50,6 +69,7 @@ void add_connection_settings(CLI::App& app, StackConfig& into) {
   app.add_flag_callback(
       "--no-sack", [&into] { into.sack = false; }, "no selective acknowledgement");
   add_times(app, into);
+  add_headers(app, into.interface);
   add_parsed(app, "--send-buffer-max", into.send_buffer_max, limit_for(into.send_buffer),
              "bytes a connection may have queued at most; default: 8MiB", "SIZE");
   add_parsed(app, "--receive-buffer-max", into.receive_buffer_max, limit_for(into.receive_buffer),

@@ -1,5 +1,6 @@
-// Settings of connections that both programs offer, as options that write into a StackConfig. Their
-// ranges are StackConfig::check()'s business.
+// Settings of connections, and of the headers before their segments, that both programs offer, as
+// options that write into a StackConfig. The ranges of the first are StackConfig::check()'s
+// business.
 #pragma once
 
 #include "apps/options/command_line.hpp"

@@ -93,7 +93,7 @@ Summary Run::summary() {
       for (apps::TransferRecord& transfer : server.transfers()) {
         sum.transfers.push_back(std::move(transfer));
       }
-      sum.counters += at.counters();
+      sum.counters += runtime_->counters(worker);  // with the port's
       sum.open += at.open_count() + at.half_open_count();
       sum.time_wait += at.time_wait_count();
     });
@@ -145,7 +145,7 @@ void print_summary(const Options& options, const Summary& sum) {
                apps::grouped(sum.counters.fast_open_refused));
   }
   sum.counters.for_each([](std::string_view name, std::string_view meaning, std::uint64_t count) {
-    if (count != 0 && name.starts_with("drop_")) {
+    if (count != 0 && (name.starts_with("drop_") || name.starts_with("port_"))) {
       fmt::print("  {:<24}{:>14}  {}\n", name, apps::grouped(count), meaning);
     }
   });

@@ -41,7 +41,10 @@ std::size_t Direction::pass_on(Instant now) {
 }
 
 DirectionCounters Direction::counters() const {
+  Counters port;
+  from_.add_counters(port);
   return {.weather = path_.counters(),
+          .missed = port.port_missed + port.port_too_long,
           .dropped_full = dropped_full_,
           .forwarded = forwarded_,
           .held = path_.held() + refused_count_};

@@ -13,6 +13,7 @@ namespace handfast::emulator {
 
 struct DirectionCounters {
   drivers::ImpairCounters weather;
+  std::uint64_t missed = 0;        // by the port they came to: it had no room
   std::uint64_t dropped_full = 0;  // more frames on their way than `held_max`
   std::uint64_t forwarded = 0;     // taken by the port they go to
   std::uint64_t held = 0;          // on their way still

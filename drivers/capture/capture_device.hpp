@@ -19,6 +19,7 @@ class CaptureDevice final : public base::Device {
   base::PacketPool& pool() override { return inner_->pool(); }
   std::size_t receive(Instant now, std::span<base::Packet> out) override;
   std::size_t send(Instant now, std::span<const base::Packet> frames) override;
+  void add_counters(Counters& out) const override { inner_->add_counters(out); }
   Instant next_arrival() const override { return inner_->next_arrival(); }
 
  private:

@@ -40,11 +40,6 @@ EthdevPort::~EthdevPort() {
   if (on_closed_) on_closed_();
 }
 
-std::uint64_t EthdevPort::missed() const {
-  rte_eth_stats stats{};
-  return rte_eth_stats_get(id_, &stats) == 0 ? stats.imissed : 0;
-}
-
 std::expected<std::unique_ptr<EthdevPort>, std::string> open_port(
     std::string_view name, const PortOptions& options, std::span<EthdevPool* const> pools) {
   const auto id = find_port(name);

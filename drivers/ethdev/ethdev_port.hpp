@@ -47,8 +47,6 @@ class EthdevPort {
   std::uint16_t id() const { return id_; }
   std::size_t queue_count() const { return queues_.size(); }
   EthdevQueue& queue(std::size_t index) { return *queues_[index]; }
-  // Frames the device could not keep because its queues were full.
-  std::uint64_t missed() const;
 
  private:
   std::uint16_t id_;

@@ -205,6 +205,14 @@ void EthdevQueue::cut(std::span<const base::Packet> parts) {
   }
 }
 
+void EthdevQueue::add_counters(Counters& out) const {
+  out.port_too_long += too_long_.value();
+  out.port_refused += refused_.value();
+  rte_eth_stats stats{};
+  if (queue_ != 0 || rte_eth_stats_get(port_, &stats) != 0) return;
+  out.port_missed += stats.imissed + stats.rx_nombuf;
+}
+
 // Frames on their way into one rte_eth_tx_burst.
 struct EthdevQueue::Burst {
   std::array<rte_mbuf*, kBurst> mbufs;

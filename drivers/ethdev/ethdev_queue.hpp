@@ -40,11 +40,8 @@ class EthdevQueue final : public base::Device {
   std::size_t receive(Instant now, std::span<base::Packet> out) override;
   std::size_t send(Instant now, std::span<const base::Packet> frames) override;
 
-  // Frames in several segments that did not fit one buffer, or another's for which there was no
-  // buffer to copy into: received and dropped. Of a large one it may be the rest alone.
-  std::uint64_t too_long() const { return too_long_.value(); }
-  // Frames that the port's driver refused to send as they were (rte_eth_tx_prepare): dropped.
-  std::uint64_t refused() const { return refused_.value(); }
+  // What the port missed is counted for all its queues together: queue 0 has it.
+  void add_counters(Counters& out) const override;
 
  private:
   static constexpr std::size_t kBurst = 64;
@@ -71,8 +68,10 @@ class EthdevQueue final : public base::Device {
   EthdevPool* pool_;
   std::vector<base::Packet> waiting_;  // received, and not handed out yet
   std::size_t waiting_first_ = 0;
+  // Frames in several segments that did not fit one buffer, or another's for which there was no
+  // buffer to copy into: received and dropped. Of a large one it may be the rest alone.
   base::Counter too_long_;
-  base::Counter refused_;
+  base::Counter refused_;  // by rte_eth_tx_prepare
 };
 
 }  // namespace handfast::drivers

@@ -17,6 +17,9 @@ namespace handfast {
   X(bytes_sent, "bytes of those frames, Ethernet header included")                               \
   X(bursts_sent, "times frames were offered to the device")                                      \
   X(device_full, "times the device took fewer frames than were offered")                         \
+  X(port_missed, "frames the port had no room or no buffer for; of all its workers, at the first")\
+  X(port_too_long, "frames the port gave in parts that fit no buffer: dropped")                  \
+  X(port_refused, "frames the port's driver refused to send as they were: dropped")              \
   X(busy_ns, "time of polls that moved a frame or ran a task, in ns")                            \
   X(idle_ns, "time of polls that found nothing to do, in ns, sleep included")                    \
   X(sleeps, "times the worker slept for want of work")                                           \

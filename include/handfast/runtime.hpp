@@ -102,7 +102,7 @@ class Runtime {
   bool post(unsigned worker, std::move_only_function<void(Worker&)> task);
   // post() and wait for it to have run. Not from a worker's thread. False after stop().
   bool run_on(unsigned worker, const std::function<void(Worker&)>& task);
-  // From any thread.
+  // From any thread. Those that the port itself counts (port_...) are among them.
   Counters counters(unsigned worker) const;
 
   // Calls on_drain everywhere, then waits until no connection is open or half-open (TIME-WAIT may

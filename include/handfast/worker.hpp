@@ -70,6 +70,7 @@ class Worker {
   // The time of the current burst: the same throughout one callback.
   Instant now() const;
   unsigned id() const;
+  // Of the stack: those that the port itself counts are in Runtime::counters() only.
   Counters counters() const;
   // Where the time of this worker's polls went; nothing unless built to measure it.
   StageTimes stage_times() const;

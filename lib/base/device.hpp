@@ -8,6 +8,7 @@
 #include <span>
 
 #include "base/packet.hpp"
+#include "handfast/counters.hpp"
 #include "handfast/time.hpp"
 
 namespace handfast::base {
@@ -44,6 +45,9 @@ class Device {
   // Takes as many packets from the front as fit, frames of several packets only whole; returns how
   // many packets. The rest stays the caller's. The last one does not continue.
   virtual std::size_t send(Instant now, std::span<const Packet> frames) = 0;
+
+  // Adds what the device itself counts (port_...) to `out`. From any thread.
+  virtual void add_counters(Counters& /*out*/) const {}
 
   // When a simulated device next has a frame to deliver; a real one does not know: never.
   virtual Instant next_arrival() const { return Instant::never(); }

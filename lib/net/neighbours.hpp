@@ -127,6 +127,10 @@ class Neighbours {
                             const wire::Frame& frame, Instant now);
   bool receive_advertisement(const wire::NeighbourAdvertisement& advertisement, Instant now);
 
+  // False where the advertisement changes nothing (RFC 4861 section 7.2.5): nothing is known of its
+  // address, it tells no link address where one is wanted, or another that is not to be replaced.
+  bool heeds(const wire::NeighbourAdvertisement& advertisement) const;
+
   // Where a host is, by its own word in another message (RFC 4861 section 6.3.4, of routers): makes
   // an entry, which is STALE, unless the address is known already.
   void hear_of(const Address& address, const base::MacAddress& mac, Instant now);

@@ -36,6 +36,14 @@ bool Neighbours::receive_advertisement(const wire::NeighbourAdvertisement& adver
   return mac && (advertisement.solicited || advertisement.override_cached);
 }
 
+bool Neighbours::heeds(const wire::NeighbourAdvertisement& advertisement) const {
+  const auto id = find(advertisement.target);
+  if (!id) return false;
+  const Entry& entry = entries_[*id];
+  if (!entry.has_link_address()) return advertisement.target_mac.has_value();
+  return advertisement.override_cached || advertisement.target_mac.value_or(entry.mac) == entry.mac;
+}
+
 // RFC 4861 section 7.2.5.
 void Neighbours::take_advertisement(Entry& entry, const wire::NeighbourAdvertisement& advertisement,
                                     Instant now) {

@@ -61,6 +61,17 @@ bool RouterDiscovery::take_router(const Address& address, std::uint16_t lifetime
   return choose_again();
 }
 
+bool RouterDiscovery::is_router(const Address& address) const {
+  const std::span known = std::span{routers_}.first(router_count_);
+  return std::ranges::find(known, address, &Router::address) != known.end();
+}
+
+bool RouterDiscovery::forget_router(const Address& address) {
+  const bool is_news = take_router(address, 0, Instant{});
+  set_deadline();
+  return is_news;
+}
+
 bool RouterDiscovery::take_prefix(const wire::AdvertisedPrefix& advertised, Instant now) {
   // Section 6.3.4: a prefix that is not said to be on-link says nothing, and the link-local one is
   // there already. Length 0 would be every address there is.

@@ -40,6 +40,11 @@ class RouterDiscovery {
   bool receive(const wire::RouterAdvertisement& advertisement, const wire::Frame& frame,
                Instant now);
 
+  bool is_router(const Address& address) const;
+  // It said of itself that it is none any more (RFC 4861 section 7.2.5). True when routes have
+  // changed.
+  bool forget_router(const Address& address);
+
   Instant next_deadline() const { return next_deadline_; }
   // True when routes have changed: something has grown old, or the router in use is silent and
   // there is another.

@@ -58,7 +58,14 @@ void WorkerThread::join() {
 
 Counters WorkerThread::counters() const {
   const std::lock_guard lock(counters_mutex_);
-  return live_counters_ != nullptr ? live_counters_->snapshot() : final_counters_;
+  return live_counters_ != nullptr ? snapshot() : final_counters_;
+}
+
+// The stack's counters and the device's; under counters_mutex_, while there is a stack.
+Counters WorkerThread::snapshot() const {
+  Counters out = live_counters_->snapshot();
+  plan_.device->add_counters(out);
+  return out;
 }
 
 void WorkerThread::run() {
@@ -169,7 +176,7 @@ void WorkerThread::finish() {
   application_.reset();
   if (live_counters_ != nullptr) {
     const std::lock_guard lock(counters_mutex_);
-    final_counters_ = live_counters_->snapshot();
+    final_counters_ = snapshot();
     live_counters_ = nullptr;
   }
   pump_.reset();

@@ -68,6 +68,7 @@ class WorkerThread {
   bool turn(Instant now);
   void rest(Instant now);
   void finish();
+  Counters snapshot() const;
 
   WorkerPlan plan_;
   std::thread thread_;

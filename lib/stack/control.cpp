@@ -101,6 +101,18 @@ wire::Drop Stack::input_router_advertisement(const base::Packet& packet, const w
   return drop;
 }
 
+// RFC 4861 section 7.2.5: who advertises itself as no router leads nowhere.
+void Stack::look_for_lost_router(const base::Packet& packet,
+                                 const wire::NeighbourAdvertisement& advertisement,
+                                 bool handed_over) {
+  if (advertisement.is_router || !routers_.is_router(advertisement.target)) [[likely]]
+    return;
+  if (!neighbours_.heeds(advertisement)) return;
+  if (!handed_over) share_frame(packet);
+  if (routers_.forget_router(advertisement.target)) use_advertised();
+  set_control_deadline();
+}
+
 // Connections that are open keep the next hop and the segment size they have.
 void Stack::use_advertised() {
   last_way_ = {};

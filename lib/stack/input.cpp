@@ -197,6 +197,7 @@ void Stack::input_discovery(const Packet& packet, const wire::Frame& frame,
     drop = wire::parse_advertisement(message, frame, advertisement);
     if (drop == wire::Drop::none) {
       look_for_duplicate(packet, duplicates_.receive(advertisement, frame), handed_over);
+      look_for_lost_router(packet, advertisement, handed_over);
       if (neighbours_.receive_advertisement(advertisement, context_.now)) {
         share_neighbour(advertisement.target, *advertisement.target_mac);
       }

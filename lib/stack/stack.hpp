@@ -252,6 +252,8 @@ class Stack final : private net::FrameSink {
   void look_for_duplicate(const base::Packet& packet, const std::optional<Address>& lost,
                           bool handed_over);
   void lose_address(const Address& address);
+  void look_for_lost_router(const base::Packet& packet,
+                            const wire::NeighbourAdvertisement& advertisement, bool handed_over);
   void share_frame(const base::Packet& packet);
 
   // passive.cpp: LISTEN, SYN-RECEIVED, TIME-WAIT.

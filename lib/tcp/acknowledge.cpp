@@ -150,10 +150,11 @@ void owe_acknowledgement(Tcb& tcb, std::uint32_t text_length, const Context& con
   const Parameters& p = context.parameters;
   count_segment(tcb);
   // RFC 5681 section 4.2: at least every second full-sized segment. Of any size here: so the
-  // peer's own idea of full does not matter.
-  const std::uint32_t two_segments = 2U * p.receive_mss(tcb.key.local.is_v4());
+  // peer's own idea of full does not matter. What is longer than one that we let the peer send was
+  // several, which the port has merged.
+  const bool is_merged = text_length > p.receive_mss(tcb.key.local.is_v4());
   if (p.delayed_ack == 0 || p.textbook || tcb.quick_acks > 0 || tcb.unacked_segments >= 2 ||
-      text_length >= two_segments) {
+      is_merged) {
     tcb.ack_pending = true;
     return;
   }

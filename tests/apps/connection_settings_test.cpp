@@ -52,6 +52,20 @@ TEST(ConnectionSettings, EachIsRead) {
   EXPECT_EQ(parse({"--no-delayed-ack"})->delayed_ack, Duration(0));
 }
 
+TEST(ConnectionSettings, HeadersAreTheInterfaces) {
+  EXPECT_FALSE(parse({})->interface.vlan);
+  const auto config = parse({"--vlan", "7", "--dscp", "46", "--hop-limit", "3"});
+  ASSERT_TRUE(config) << config.error();
+  EXPECT_EQ(config->interface.vlan, 7);
+  EXPECT_EQ(config->interface.dscp, 46);
+  EXPECT_EQ(config->interface.hop_limit, 3);
+  EXPECT_EQ(parse({"--vlan", "4095"}).error(), "--vlan: '4095' is not from 1 to 4094");
+  for (const auto& [option, wrong] : {std::pair{"--vlan", "0"}, std::pair{"--dscp", "64"},
+                                      std::pair{"--hop-limit", "0"}, std::pair{"--dscp", "x"}}) {
+    EXPECT_FALSE(parse({option, wrong})) << option << " " << wrong;
+  }
+}
+
 TEST(ConnectionSettings, WrongWordsAreRefused) {
   EXPECT_NE(parse({"--ecn", "on"}).error().find("none of off, accept, offer"), std::string::npos);
   EXPECT_FALSE(parse({"--keep-alive", "soon"}));
@@ -78,6 +92,15 @@ TEST(ConnectionSettings, ReachTheStacksOfTheLoad) {
   ASSERT_TRUE(options) << options.error().text;
   EXPECT_FALSE(options->connection_settings.sack);
   EXPECT_EQ(options->connection_settings.ecn, EcnMode::offer);
+}
+
+// Both ends of the embedded pair.
+TEST(ConnectionSettings, TheVlanIsThatOfBothEnds) {
+  const auto options = load::parse_options(std::vector<const char*>{"--vlan", "7"});
+  ASSERT_TRUE(options) << options.error().text;
+  const auto plan = load::make_plan(*options, 1 << 30);
+  ASSERT_EQ(plan.runtime.ports.size(), 2U);
+  for (const PortConfig& port : plan.runtime.ports) EXPECT_EQ(port.stack.interface.vlan, 7);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "apps/load/pace.hpp"
 #include "apps/load/plan.hpp"
 #include "apps/load/sources.hpp"
+#include "tests/apps/refusal.hpp"
 
 namespace handfast::load {
 namespace {
@@ -19,17 +20,9 @@ std::expected<Options, apps::Ending> parse(std::initializer_list<const char*> ar
   return parse_options(list);
 }
 
-// The one line of refusal, or a note that there was none.
 std::string refusal(std::initializer_list<const char*> arguments) {
-  const auto options = parse(arguments);
-  if (options) return "(accepted)";
-  EXPECT_EQ(options.error().exit_code, apps::kExitRefused);
-  EXPECT_EQ(options.error().text.find('\n'), std::string::npos) << options.error().text;
-  return options.error().text;
+  return apps::refusal_in(parse(arguments));
 }
-
-#define EXPECT_REFUSED(part, ...) \
-  EXPECT_NE(refusal({__VA_ARGS__}).find(part), std::string::npos) << refusal({__VA_ARGS__})
 
 TEST(LoadOptions, DefaultsAreTheEmbeddedConnectForTenSeconds) {
   const auto options = parse({});

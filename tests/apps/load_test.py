@@ -82,6 +82,14 @@ class Modes(unittest.TestCase):
         self.assertEqual(report["client"]["time_wait"]["still_being_kept"], 20_000)
         self.assertIn("books: agree", text)
 
+    def test_over_ipv6_in_a_vlan(self):
+        addresses = ["--server", "[2001:db8::1]:80", "--address", "2001:db8::2/64",
+                     "--source", "2001:db8:18::/112", "--vlan", "7"]
+        report, _ = report_of("connect", "--connections", "2000", *addresses)
+        self.check_closes(report, 2_000)
+        report, _ = report_of("stream", "--bytes", "1M", *addresses)
+        self.assertEqual(report["server"]["counters"]["payload_bytes_received"], 1_000_000)
+
     def test_sleeping_workers_keep_a_rate(self):
         report, text = report_of("connect", "--connections", "500", "--rate", "1000",
                                  "--idle", "sleep")

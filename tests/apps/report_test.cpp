@@ -116,6 +116,9 @@ TEST(Books, FramesAConnectionAreTcpSegmentsBothWays) {
 
 TEST(Books, DropsAreCountersOfFramesAndSynsLost) {
   EXPECT_TRUE(is_drop("drop_tcp_checksum"));
+  EXPECT_TRUE(is_drop("port_missed"));
+  EXPECT_TRUE(is_drop("text_refused_no_packets"));
+  EXPECT_FALSE(is_drop("ports_exhausted"));
   EXPECT_TRUE(is_drop("hand_over_full"));
   EXPECT_FALSE(is_drop("frames_sent"));
   EXPECT_FALSE(is_drop("handed_to_owner"));

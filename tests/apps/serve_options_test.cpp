@@ -5,6 +5,7 @@
 
 #include "apps/serve/options.hpp"
 #include "apps/serve/services.hpp"
+#include "tests/apps/refusal.hpp"
 
 namespace handfast::serve {
 namespace {
@@ -13,17 +14,6 @@ std::expected<Options, apps::Ending> parse(std::initializer_list<const char*> ar
   const std::vector<const char*> list(arguments);
   return parse_options(list);
 }
-
-std::string refusal(std::initializer_list<const char*> arguments) {
-  const auto options = parse(arguments);
-  if (options) return "(accepted)";
-  EXPECT_EQ(options.error().exit_code, apps::kExitRefused);
-  EXPECT_EQ(options.error().text.find('\n'), std::string::npos) << options.error().text;
-  return options.error().text;
-}
-
-#define EXPECT_REFUSED(part, ...) \
-  EXPECT_NE(refusal({__VA_ARGS__}).find(part), std::string::npos) << refusal({__VA_ARGS__})
 
 TEST(ServeOptions, ReadsThemAll) {
   const auto options = parse({"--listen",   "echo:7",       "--listen",  "http:80",

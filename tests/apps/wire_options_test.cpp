@@ -8,6 +8,7 @@
 #include "apps/wire/options.hpp"
 #include "apps/wire/ports.hpp"
 #include "drivers/link/link.hpp"
+#include "tests/apps/refusal.hpp"
 #include "tests/drivers/frames.hpp"
 
 namespace handfast::emulator {
@@ -19,17 +20,6 @@ std::expected<Options, apps::Ending> parse(std::initializer_list<const char*> ar
   const std::vector<const char*> list(arguments);
   return parse_options(list);
 }
-
-std::string refusal(std::initializer_list<const char*> arguments) {
-  const auto options = parse(arguments);
-  if (options) return "(accepted)";
-  EXPECT_EQ(options.error().exit_code, apps::kExitRefused);
-  EXPECT_EQ(options.error().text.find('\n'), std::string::npos) << options.error().text;
-  return options.error().text;
-}
-
-#define EXPECT_REFUSED(part, ...) \
-  EXPECT_NE(refusal({__VA_ARGS__}).find(part), std::string::npos) << refusal({__VA_ARGS__})
 
 TEST(WireOptions, ReadsTheWeatherOfBothDirections) {
   const auto options = parse({"net_af_packet0,iface=a",
@@ -143,6 +133,13 @@ TEST(WireOptions, PortsAreMadeAsTheyAreWritten) {
   ASSERT_TRUE(theirs);
   EXPECT_EQ(runtime_config(*theirs, 1000).eal,
             (std::vector<std::string>{"--vdev=net_tap0,iface=x", "--vdev=net_tap1"}));
+}
+
+TEST(WireOptions, APortWhoseNameBeginsAnothersIsMadeToo) {
+  const auto options = parse({"net_memif10,id=0", "net_memif1,id=1"});
+  ASSERT_TRUE(options);
+  EXPECT_EQ(runtime_config(*options, 1000).eal,
+            (std::vector<std::string>{"--vdev=net_memif10,id=0", "--vdev=net_memif1,id=1"}));
 }
 
 TEST(WireOptions, WhatIsInTheAirHasRoom) {

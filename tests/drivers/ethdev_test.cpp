@@ -25,13 +25,13 @@ class EthdevTest : public testing::Test {
     const std::string socket =
         fmt::format("{}handfast-ethdev-{}.sock", testing::TempDir(), ::getpid());
     const auto memif = [&](int number, const char* role) {
-      return fmt::format("--vdev=net_memif{},role={},id=0,socket={},socket-abstract=no", number,
-                         role, socket);
+      return fmt::format("--vdev=net_memif{},role={},id={},socket={},socket-abstract=no", number,
+                         role, number / 2, socket);
     };
     const auto started = runtime::start_eal(
         {.arguments = {"--vdev=net_null0", "--vdev=net_null1", "--vdev=net_null2",
                        "--vdev=net_null3", "--vdev=net_ring0", memif(0, "server"),
-                       memif(1, "client")},
+                       memif(1, "client"), memif(2, "server"), memif(3, "client")},
          .memory_bytes = 128 << 20});
     ASSERT_TRUE(started.has_value()) << started.error();
   }
@@ -351,6 +351,31 @@ TEST_F(ChainTest, ArrivesAsOneFrame) {
       EXPECT_EQ(std::to_integer<std::size_t>(frames[i][53]), i);
       EXPECT_EQ(std::to_integer<std::size_t>(frames[i][54]), i + 100);
     }
+  }
+  EXPECT_EQ(pool->available(), pool->size());
+}
+
+// A frame in parts that is longer than a buffer goes no further, and does not vanish unseen.
+TEST_F(ChainTest, WhatFitsNoBufferIsCounted) {
+  const auto pool = make_pool("parts", 8192);
+  {
+    const auto server = open("net_memif2", *pool);
+    const auto client = open("net_memif3", *pool);
+    std::array<base::Packet, 2> frame = {part(*pool, 1, 1500), part(*pool, 2, 1500)};
+    frame[0].flags = base::kContinues;
+    std::size_t sent = 0;
+    Counters counters;
+    for (int tries = 0; tries < 5000 && counters.port_too_long == 0; ++tries) {
+      sent += client->queue(0).send({}, std::span{frame}.subspan(sent));
+      base::Packet none;
+      ASSERT_EQ(server->queue(0).receive({}, {&none, 1}), 0U);
+      counters = {};
+      server->queue(0).add_counters(counters);
+      if (counters.port_too_long == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    EXPECT_EQ(sent, 2U);
+    EXPECT_EQ(counters.port_too_long, 1U);
+    EXPECT_EQ(counters.port_refused, 0U);
   }
   EXPECT_EQ(pool->available(), pool->size());
 }

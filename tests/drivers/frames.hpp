@@ -13,6 +13,12 @@ namespace handfast::drivers {
 
 inline constexpr std::size_t kNumberAt = 14;
 
+using Numbers = std::vector<std::uint32_t>;
+
+constexpr Instant at(Duration since_start) {
+  return Instant::from_ns(0) + since_start;
+}
+
 // Far enough apart that no flipped bit makes one of another.
 constexpr base::MacAddress mac_of(std::uint8_t host) {
   return {0x02, host, host, host, host, host};

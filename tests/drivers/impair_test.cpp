@@ -13,11 +13,6 @@ namespace handfast::drivers {
 namespace {
 
 using namespace std::chrono_literals;
-using Numbers = std::vector<std::uint32_t>;
-
-constexpr Instant at(Duration since_start) {
-  return Instant::from_ns(0) + since_start;
-}
 
 // Frames go from `a`, whose device is impaired, to `b`, or the other way.
 struct ImpairedPair {

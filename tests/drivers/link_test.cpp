@@ -11,11 +11,6 @@ namespace handfast::drivers {
 namespace {
 
 using namespace std::chrono_literals;
-using Numbers = std::vector<std::uint32_t>;
-
-constexpr Instant at(Duration since_start) {
-  return Instant::from_ns(0) + since_start;
-}
 
 struct ThreePorts {
   explicit ThreePorts(const LinkConfig& config = {}) : link(config) {}

@@ -20,10 +20,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Instant at(Duration since_start) {
-  return Instant::from_ns(0) + since_start;
-}
-
 struct Arrival {
   Instant time;
   std::uint32_t number;

@@ -48,6 +48,18 @@ class Input {
   std::span<const std::uint8_t> left_;
 };
 
+// A target that is a model of something: takes steps as long as there is input, and is checked at
+// the end.
+template <class Model>
+int run_model(const std::uint8_t* data, std::size_t size) {
+  constexpr int kStepsMax = 500;
+  Input input(data, size);
+  Model model(input);
+  for (int i = 0; i < kStepsMax && !input.is_empty(); ++i) model.step();
+  model.check();
+  return 0;
+}
+
 }  // namespace handfast::fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);

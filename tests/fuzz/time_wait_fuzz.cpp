@@ -129,9 +129,5 @@ class Model {
 }  // namespace handfast::fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  handfast::fuzz::Input input(data, size);
-  handfast::fuzz::Model model(input);
-  for (int i = 0; i < 500 && !input.is_empty(); ++i) model.step();
-  model.check();
-  return 0;
+  return handfast::fuzz::run_model<handfast::fuzz::Model>(data, size);
 }

@@ -38,7 +38,7 @@ def files(bed, expected):
 def with_loss(bed):
     streams(bed, LOST)
     files(bed, LOST)
-    transfers.wrk_keeps_connections(bed, 100, 4, LOST)
+    transfers.wrk_keeps_connections(bed, 1000, 4, LOST)
     assert bed.wire_counters()["a_to_b"]["dropped_loss"], "nothing was lost"
 
 
@@ -51,6 +51,7 @@ def with_disorder(bed):
 
 def with_corruption(bed):
     streams(bed, CORRUPTED)
+    files(bed, CORRUPTED)
     counters = bed.wire_counters()
     assert counters["a_to_b"]["corrupted"] and counters["b_to_a"]["corrupted"], counters
 

@@ -100,6 +100,22 @@ TEST_F(RouterDiscoveryTest, LifetimeZeroRemovesIt) {
   EXPECT_FALSE(way_out());
 }
 
+// RFC 4861 section 7.2.5.
+TEST_F(RouterDiscoveryTest, WhoIsNoRouterAnyMoreIsForgotten) {
+  advance(0ms);
+  hear(kFirst, {.lifetime_s = 1800});
+  hear(kSecond, {.lifetime_s = 900});
+  EXPECT_FALSE(routers_.is_router(address("fe80::1")));
+  EXPECT_FALSE(routers_.forget_router(address("fe80::1")));
+  EXPECT_TRUE(routers_.is_router(kFirst));
+  EXPECT_TRUE(routers_.forget_router(kFirst));
+  EXPECT_FALSE(routers_.is_router(kFirst));
+  EXPECT_EQ(way_out(), kSecond);
+  EXPECT_EQ(routers_.next_deadline(), now_ + 900s);
+  EXPECT_TRUE(routers_.forget_router(kSecond));
+  EXPECT_FALSE(way_out());
+}
+
 // RFC 4861 section 6.3.6.
 TEST_F(RouterDiscoveryTest, ASilentRouterIsLeftForAnother) {
   advance(0ms);

@@ -360,6 +360,35 @@ TEST(Info, TellsOfATransferWhileItLasts) {
   EXPECT_EQ(hosts.client.last.info()->delivered, 0U);  // idle: begun anew
 }
 
+// Three segments, the first of which comes 0.2 ms late: too little to be thought lost.
+TEST(Info, TellsOfReordering) {
+  constexpr std::size_t kText = std::size_t{3} * 1448;
+  TwoHosts hosts;
+  (void)hosts.connect();
+  ASSERT_TRUE(wait_open(hosts));
+  hosts.world.run_for(100ms);
+  const std::size_t first = hosts.frames.size();
+  hosts.to_drop.push_back(first);
+  ASSERT_EQ(hosts.client.last.send(bytes_of(std::string(kText, 'x'))).value(), kText);
+  hosts.world.run_for(200us);
+  hosts.replay(hosts.frames[first]);
+  hosts.world.run_for(900us);
+  EXPECT_EQ(hosts.server.last.info()->rcv_ooopack, 2U);
+  hosts.world.run_for(100ms);
+  EXPECT_EQ(hosts.server.received.size(), kText);
+  EXPECT_EQ(hosts.server.last.info()->rcv_ooopack, 0U);
+  const ConnectionInfo info = hosts.client.last.info().value();
+  EXPECT_EQ(info.reordering, 3U);
+  EXPECT_EQ(info.total_retrans, 0U);
+  EXPECT_EQ(info.dsack_dups, 0U);
+  EXPECT_GE(info.rtt_us, 2000U);
+  EXPECT_GT(info.rttvar_us, 0U);
+  // And the copy once more.
+  hosts.replay(hosts.frames[first]);
+  hosts.world.run_for(100ms);
+  EXPECT_EQ(hosts.client.last.info()->dsack_dups, 1U);
+}
+
 TEST(CongestionCalls, AnotherAlgorithmTakesOverInTheMiddle) {
   TwoHosts hosts;
   (void)hosts.connect();

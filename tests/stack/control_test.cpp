@@ -226,6 +226,44 @@ TEST(RouterAdvertisements, LeadOutAndSetTheMtu) {
   EXPECT_FALSE(hosts.client_worker().connect({kFarAway, 80}, hosts.client).has_value());
 }
 
+// What the router says of itself in an advertisement of its address; `rest` has the flags.
+Frame no_router(std::uint32_t rest, std::uint8_t mac_end = 0x99) {
+  Frame body(24);
+  std::ranges::copy(std::as_bytes(std::span{kRouter.bytes()}), body.begin());
+  body[16] = std::byte{2};  // its link address
+  body[17] = std::byte{1};
+  body[18] = std::byte{2};
+  body[23] = std::byte{mac_end};
+  Frame like(14);
+  const base::MacAddress all = wire::multicast_mac(wire::kAllNodes);
+  std::memcpy(like.data(), all.data(), all.size());
+  Frame frame =
+      icmp_to(like, kRouter, wire::kAllNodes, wire::kIcmpv6NeighbourAdvertisement, 0, rest, body);
+  frame[kIpAt + 7] = std::byte{255};
+  return frame;
+}
+
+// RFC 4861 section 7.2.5: by an advertisement without the router's flag.
+TEST(RouterAdvertisements, ARouterMayCeaseToBeOne) {
+  constexpr std::uint32_t kIsRouter = 1U << 31;
+  constexpr std::uint32_t kOverride = 1U << 29;
+  TwoHosts hosts([](StackConfig& config) { config.interface.router_advertisements = true; },
+                 Family::ipv6);
+  const auto leads_out = [&] {
+    hosts.world.run_for(10ms);
+    return hosts.client_worker().connect({kFarAway, 80}, hosts.client).has_value();
+  };
+  hosts.world.run_for(20s);
+  hosts.replay(router_advertisement(wire::multicast_mac(wire::kAllNodes), {}));
+  ASSERT_TRUE(leads_out());
+  hosts.replay(no_router(kIsRouter | kOverride));
+  EXPECT_TRUE(leads_out());
+  hosts.replay(no_router(0, 0x55));  // from elsewhere, and not to replace what is known
+  EXPECT_TRUE(leads_out());
+  hosts.replay(no_router(kOverride));
+  EXPECT_FALSE(leads_out());
+}
+
 TEST(RouterAdvertisements, AreIgnoredUnlessAskedFor) {
   TwoHosts hosts({}, Family::ipv6);
   hosts.replay(router_advertisement(wire::multicast_mac(wire::kAllNodes), {}));

@@ -112,6 +112,68 @@ TEST_F(RecoveryTest, WindowIsReducedInProportion) {
   EXPECT_EQ(pipe(tcb), tcb.ssthresh);
 }
 
+// RFC 6937 section 4, the first example: of twenty segments the first is lost. Limited transmit
+// sends two, the third ACK the retransmission. Then the formula counts in bytes, with ssthresh at
+// 10 segments (RFC 5681 section 3.2 leaves the two aside) and RecoverFS at 22 (which has them): a
+// whole segment for each 2.2 ACKs, so with the 5th, 7th, 9th and 11th that recovery counts. With
+// the 14th the pipe is at ssthresh, and stays there: a segment for each ACK.
+TEST_F(RecoveryTest, Rfc6937ExampleOfASingleLoss) {
+  config.congestion_control = CongestionControl::new_reno;
+  restart();
+  send_flight(20);
+  queue(std::string(20'000, 'y'));
+  wait(20ms);
+  std::vector<std::size_t> sent;
+  for (std::uint32_t last = 2; last <= 20; ++last) {
+    arrive(ack(1, {{2, last}}));
+    const Numbers now = sent_segments();
+    sent.push_back(now.size());
+    EXPECT_EQ(now == Numbers{1}, last == 4) << last;
+  }
+  EXPECT_EQ(sent,
+            (std::vector<std::size_t>{1, 1, 1, 0, 0, 0, 1, 0, 1, 0, 1, 0, 1, 0, 0, 0, 1, 1, 1}));
+  EXPECT_EQ(tcb.ssthresh, 10'000U);
+  EXPECT_EQ(pipe(tcb), tcb.ssthresh);
+}
+
+// RFC 8985 section 3.4: of P0 to P3 (1 to 4 here) only the first arrives. The probe shows by its
+// SACK that P1 and P2 are lost; what PRR lets go is one for each that is delivered.
+TEST_F(RecoveryTest, Rfc8985ExampleOfFastRecovery) {
+  send_flight(4);
+  wait(20ms);
+  arrive(ack(2));
+  output();
+  wait(60ms);  // two round trips
+  EXPECT_EQ(numbers(sent_by_timer), Numbers{4});
+  wait(20ms);
+  arrive(ack(2, {{4, 4}}));
+  EXPECT_EQ(sent_segments(), Numbers{2});
+  wait(20ms);
+  arrive(ack(3, {{4, 4}}));
+  EXPECT_EQ(sent_segments(), Numbers{3});
+  wait(20ms);
+  arrive(ack(5));
+  EXPECT_TRUE(tcb.send_queue.is_empty());
+  EXPECT_EQ(counters.retransmission_timeouts.value(), 0U);
+  EXPECT_EQ(counters.tail_loss_probes.value(), 1U);
+}
+
+// RFC 8985 section 3.5: the same, and the probe is lost as well. The time-out sends one segment,
+// and its answer the others.
+TEST_F(RecoveryTest, Rfc8985ExampleOfATimeOut) {
+  send_flight(4);
+  wait(20ms);
+  arrive(ack(2));
+  output();
+  wait(300ms);
+  EXPECT_EQ(numbers(sent_by_timer), (Numbers{4, 2}));
+  EXPECT_EQ(counters.retransmission_timeouts.value(), 1U);
+  arrive(ack(3));
+  EXPECT_EQ(sent_segments(), (Numbers{3, 4}));
+  arrive(ack(5));
+  EXPECT_TRUE(tcb.send_queue.is_empty());
+}
+
 TEST_F(RecoveryTest, LostRetransmissionIsFoundByTime) {
   send_flight(10);
   queue(std::string(20'000, 'y'));
@@ -144,8 +206,7 @@ TEST_F(RecoveryTest, ReorderingIsLearntAndWaitedFor) {
   output();
   EXPECT_GT(tcb.transfer->reorder_windows, 1U);
   EXPECT_EQ(counters.recoveries_undone.value(), 1U);
-  EXPECT_EQ(tcb.cwnd, 10'000U + (tcb.cwnd - 10'000U));  // not below what it was
-  EXPECT_GE(tcb.cwnd, 10'000U);
+  EXPECT_GE(tcb.cwnd, 10'000U);  // not below what it was
 }
 
 // What was never sent again was doubled on its way: the window for reordering stays as it is.
