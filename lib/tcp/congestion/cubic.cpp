@@ -95,7 +95,7 @@ void on_ack(Tcb& tcb, const AckSample& sample, const Context& context) {
   if (!grows || passed_us > tcb.rto_us) cubic.stage.epoch_us += passed_us;
   if (!grows) return;
   std::uint32_t acked = sample.acked;
-  if (in_slow_start(tcb)) acked = slow_start(tcb, cubic.hystart, sample);
+  if (in_slow_start(tcb)) acked = slow_start(tcb, cubic.hystart, sample, context);
   if (acked != 0) avoid_congestion(cubic, tcb, acked, context);
 }
 

@@ -9,7 +9,8 @@ namespace handfast::tcp {
 namespace {
 
 // Section 4.2: a round ends when what was sent by its beginning is acknowledged.
-void begin_round(HyStart& h, Tcb& tcb) {
+void begin_round(HyStart& h, Tcb& tcb, std::uint32_t now_us) {
+  h.round_began_us = h.train_us = now_us;
   h.last_round_rtt_us = h.round_rtt_us;
   h.round_rtt_us = HyStart::kNoRtt;
   h.samples = 0;
@@ -46,17 +47,30 @@ void look_at_delay(HyStart& h) {
   h.css_rounds = 1;
 }
 
+// Half of the round trip: what a path holds on its way there arrives in that time.
+bool train_fills_path(HyStart& h, const Tcb& tcb, std::uint32_t now_us) {
+  const std::uint32_t shortest = tcb.transfer->min_rtt_us;
+  if (now_us - h.train_us > HyStart::kTrainGapUs) return false;
+  h.train_us = now_us;
+  return shortest >= HyStart::kTrainRttMinUs && now_us - h.round_began_us > shortest / 2;
+}
+
 }  // namespace
 
-std::uint32_t slow_start(Tcb& tcb, HyStart& hystart, const AckSample& sample) {
+std::uint32_t slow_start(Tcb& tcb, HyStart& hystart, const AckSample& sample,
+                         const Context& context) {
   const std::uint32_t acked = acked_in_slow_start(tcb, sample);
   if (tcb.ssthresh != kNeverLost) return slow_start(tcb, counted_in_slow_start(tcb, acked));
   // Beyond the end of the round: this ACK is the first for what was sent in the next. The ACK at
   // the very end still measures the old one.
-  if (tcb.snd_una.is_after(hystart.round_end)) begin_round(hystart, tcb);
+  if (tcb.snd_una.is_after(hystart.round_end)) begin_round(hystart, tcb, context.now_us);
   if (tcb.ssthresh != kNeverLost) return sample.acked;
   take_sample(hystart, sample.rtt_us);
   look_at_delay(hystart);
+  if (train_fills_path(hystart, tcb, context.now_us)) {
+    tcb.ssthresh = tcb.cwnd;
+    return acked;
+  }
   std::uint32_t step = acked;
   if (tcb.transfer->pacing_rate == 0) step = std::min(step, HyStart::kGrowthLimit * tcb.snd_mss);
   if (hystart.in_css) step /= HyStart::kCssGrowthDivisor;

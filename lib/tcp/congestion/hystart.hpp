@@ -1,6 +1,14 @@
 // HyStart++ (RFC 9406): slow start that ends when a round's shortest round trip rises, before the
 // queue overflows. When it rises, Conservative Slow Start (CSS) goes on at a quarter of the speed
 // for five rounds; if the round trip falls again meanwhile, it was jitter and slow start resumes.
+//
+// A round's shortest round trip is that of its first ACKs, before which the queue has run empty, as
+// long as the window is below two bandwidth-delay products: by the time that it rises, the window
+// is three, and where the queue holds no more than one, thousands of segments are lost. So the
+// other half of the first HyStart is here as well (Ha and Rhee, "Taming the elephants: New TCP slow
+// start", 2011): when the ACKs of one round have come in a row for half of the shortest round trip,
+// the path is as good as full, and slow start ends at once. Linux does the same.
+//
 // For the initial slow start only, while Tcb::ssthresh is kNeverLost (section 4.3); its callers are
 // NewReno and CUBIC. It ends slow start by setting ssthresh to cwnd.
 #pragma once
@@ -20,12 +28,18 @@ struct HyStart {
   static constexpr std::uint32_t kCssGrowthDivisor = 4;  // CSS_GROWTH_DIVISOR
   static constexpr std::uint8_t kCssRounds = 5;          // CSS_ROUNDS
   static constexpr std::uint32_t kGrowthLimit = 8;       // L, segments an ACK, where not paced
+  // ACKs that lie no further apart are a train; on paths with shorter round trips none is looked
+  // for, as no rise of the delay is: there, slow start is over soon in any case.
+  static constexpr std::uint32_t kTrainGapUs = 2'000;
+  static constexpr std::uint32_t kTrainRttMinUs = 4'000;
   static constexpr std::uint32_t kNoRtt = 0xffffffff;
 
   Seq round_end;  // windowEnd
   std::uint32_t last_round_rtt_us = kNoRtt;
   std::uint32_t round_rtt_us = kNoRtt;
   std::uint32_t css_baseline_us = kNoRtt;
+  std::uint32_t round_began_us = 0;
+  std::uint32_t train_us = 0;   // when the last ACK of the round's train came
   std::uint8_t samples = 0;     // of this round
   std::uint8_t css_rounds = 0;  // begun, the one in which CSS was entered among them
   bool in_css = false;
@@ -33,6 +47,7 @@ struct HyStart {
 
 // The bytes of sample.acked that slow start may count, HyStart++'s or the standard's: as
 // slow_start(), it returns what is left for congestion avoidance.
-std::uint32_t slow_start(Tcb& tcb, HyStart& hystart, const AckSample& sample);
+std::uint32_t slow_start(Tcb& tcb, HyStart& hystart, const AckSample& sample,
+                         const Context& context);
 
 }  // namespace handfast::tcp

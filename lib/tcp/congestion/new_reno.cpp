@@ -17,11 +17,11 @@ void start(Tcb& tcb, const Context&) {
   new_state_of<NewReno>(*tcb.transfer).hystart.round_end = tcb.snd_una;
 }
 
-void on_ack(Tcb& tcb, const AckSample& sample, const Context&) {
+void on_ack(Tcb& tcb, const AckSample& sample, const Context& context) {
   if (!may_grow(tcb, sample)) return;
   NewReno& reno = state_of<NewReno>(*tcb.transfer);
   std::uint32_t acked = sample.acked;
-  if (in_slow_start(tcb)) acked = slow_start(tcb, reno.hystart, sample);
+  if (in_slow_start(tcb)) acked = slow_start(tcb, reno.hystart, sample, context);
   if (acked != 0) increase_additively(tcb, reno.counted, acked);
 }
 

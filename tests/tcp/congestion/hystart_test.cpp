@@ -96,6 +96,46 @@ TEST_F(HyStartTest, GrowthIsEightSegmentsAnAckUnlessPaced) {
   EXPECT_EQ(window(), 60);
 }
 
+// Ha and Rhee 2011, section 4: ACKs in a row for half of the shortest round trip.
+class AckTrainTest : public HyStartTest {
+ public:
+  // A round begins, and `count` ACKs come so far apart; then whether slow start is over.
+  bool ends_after(int count, std::uint32_t apart_us, std::uint32_t shortest_us) {
+    transfer.min_rtt_us = shortest_us;
+    round_trip(shortest_us);
+    pass(shortest_us);
+    ack(2, shortest_us);
+    for (int i = 0; i < count; ++i) {
+      pass(apart_us);
+      ack(2, shortest_us);
+    }
+    return tcb.ssthresh != kNeverLost;
+  }
+};
+
+TEST_F(AckTrainTest, OfHalfARoundTripEndsSlowStart) {
+  EXPECT_FALSE(ends_after(10, 1'000, 20'000));
+  const std::uint32_t before = tcb.cwnd;
+  pass(1'000);
+  ack(2, 20'000);
+  EXPECT_EQ(tcb.ssthresh, before);
+  EXPECT_LE(tcb.cwnd, before + kMss);
+}
+
+TEST_F(AckTrainTest, EndsWithAGap) {
+  EXPECT_FALSE(ends_after(8, 1'000, 20'000));
+  pass(2'001);
+  for (int i = 0; i < 10; ++i) {
+    ack(2, 20'000);
+    pass(1'000);
+  }
+  EXPECT_EQ(tcb.ssthresh, kNeverLost);
+}
+
+TEST_F(AckTrainTest, IsNotLookedForOnShortPaths) {
+  EXPECT_FALSE(ends_after(20, 1'000, 3'999));
+}
+
 TEST_F(HyStartTest, LaterSlowStartsAreStandard) {
   begin(32, 1'000 * kMss);
   EXPECT_EQ(growth(80'000), kFull);

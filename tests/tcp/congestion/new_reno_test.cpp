@@ -74,7 +74,7 @@ TEST_F(NewRenoTest, SlowStartCountsWhatArrivesInAnyOrderWhereThePathReorders) {
 TEST_F(NewRenoTest, AvoidanceCountsAnewAfterALoss) {
   begin(20, 20 * kMss);
   ack(19);
-  tcb.ssthresh = congestion.reduced_window(tcb, context);
+  tcb.ssthresh = congestion.reduced_window(tcb, tcb.in_flight(), context);
   tcb.cwnd = tcb.ssthresh;
   ASSERT_EQ(window(), 10);
   ack(9);
