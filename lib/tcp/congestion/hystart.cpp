@@ -29,22 +29,32 @@ void take_sample(HyStart& h, std::uint32_t rtt_us) {
   if (h.samples < HyStart::kRttSamples) ++h.samples;
 }
 
-void look_at_delay(HyStart& h) {
+// RttThresh: by how much a round trip of `rtt_us` must rise to tell of a queue.
+std::uint32_t rise_of(std::uint32_t rtt_us) {
+  return std::clamp(rtt_us / HyStart::kMinRttDivisor, HyStart::kMinRttThresholdUs,
+                    HyStart::kMaxRttThresholdUs);
+}
+
+void enter_css(HyStart& h, std::uint32_t baseline_us) {
+  h.css_baseline_us = baseline_us;
+  h.in_css = true;
+  h.css_rounds = 1;
+}
+
+void look_at_delay(HyStart& h, Tcb& tcb) {
   if (h.samples < HyStart::kRttSamples) return;
   if (h.in_css) {
+    const std::uint32_t shortest = tcb.transfer->min_rtt_us;
+    const bool by_train = h.css_baseline_us == HyStart::kTrainBaseline;
+    if (by_train && h.round_rtt_us >= shortest + rise_of(shortest)) tcb.ssthresh = tcb.cwnd;
     if (h.round_rtt_us >= h.css_baseline_us) return;
     h.css_baseline_us = HyStart::kNoRtt;
     h.in_css = false;  // jitter: slow start resumes
     return;
   }
   if (h.last_round_rtt_us == HyStart::kNoRtt) return;
-  const std::uint32_t threshold =
-      std::clamp(h.last_round_rtt_us / HyStart::kMinRttDivisor, HyStart::kMinRttThresholdUs,
-                 HyStart::kMaxRttThresholdUs);
-  if (h.round_rtt_us < h.last_round_rtt_us + threshold) return;
-  h.css_baseline_us = h.round_rtt_us;
-  h.in_css = true;
-  h.css_rounds = 1;
+  if (h.round_rtt_us < h.last_round_rtt_us + rise_of(h.last_round_rtt_us)) return;
+  enter_css(h, h.round_rtt_us);
 }
 
 // Half of the round trip: what a path holds on its way there arrives in that time.
@@ -66,10 +76,10 @@ std::uint32_t slow_start(Tcb& tcb, HyStart& hystart, const AckSample& sample,
   if (tcb.snd_una.is_after(hystart.round_end)) begin_round(hystart, tcb, context.now_us);
   if (tcb.ssthresh != kNeverLost) return sample.acked;
   take_sample(hystart, sample.rtt_us);
-  look_at_delay(hystart);
-  if (train_fills_path(hystart, tcb, context.now_us)) {
-    tcb.ssthresh = tcb.cwnd;
-    return acked;
+  look_at_delay(hystart, tcb);
+  if (tcb.ssthresh != kNeverLost) return acked;
+  if (train_fills_path(hystart, tcb, context.now_us) && !hystart.in_css) {
+    enter_css(hystart, HyStart::kTrainBaseline);
   }
   std::uint32_t step = acked;
   if (tcb.transfer->pacing_rate == 0) step = std::min(step, HyStart::kGrowthLimit * tcb.snd_mss);

@@ -7,7 +7,9 @@
 // is three, and where the queue holds no more than one, thousands of segments are lost. So the
 // other half of the first HyStart is here as well (Ha and Rhee, "Taming the elephants: New TCP slow
 // start", 2011): when the ACKs of one round have come in a row for half of the shortest round trip,
-// the path is as good as full, and slow start ends at once. Linux does the same.
+// the path is nearly full. That enters CSS as well, where slow start then ends with the first round
+// that is all longer than the shortest round trip by the threshold: a queue stands. (Linux ends it
+// with the train alone; ACKs that come in lumps then leave it with too small a window.)
 //
 // For the initial slow start only, while Tcb::ssthresh is kNeverLost (section 4.3); its callers are
 // NewReno and CUBIC. It ends slow start by setting ssthresh to cwnd.
@@ -33,6 +35,7 @@ struct HyStart {
   static constexpr std::uint32_t kTrainGapUs = 2'000;
   static constexpr std::uint32_t kTrainRttMinUs = 4'000;
   static constexpr std::uint32_t kNoRtt = 0xffffffff;
+  static constexpr std::uint32_t kTrainBaseline = 0;  // css_baseline_us of what a train entered
 
   Seq round_end;  // windowEnd
   std::uint32_t last_round_rtt_us = kNoRtt;

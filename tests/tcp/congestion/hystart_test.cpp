@@ -99,41 +99,51 @@ TEST_F(HyStartTest, GrowthIsEightSegmentsAnAckUnlessPaced) {
 // Ha and Rhee 2011, section 4: ACKs in a row for half of the shortest round trip.
 class AckTrainTest : public HyStartTest {
  public:
-  // A round begins, and `count` ACKs come so far apart; then whether slow start is over.
-  bool ends_after(int count, std::uint32_t apart_us, std::uint32_t shortest_us) {
+  void begin_train(std::uint32_t shortest_us) {
     transfer.min_rtt_us = shortest_us;
     round_trip(shortest_us);
     pass(shortest_us);
-    ack(2, shortest_us);
+    ack(4, shortest_us);
+  }
+  // Whether the last of so many ACKs, so far apart, still lets the window grow by all of it.
+  bool doubles_after(int count, std::uint32_t apart_us) {
+    double before = window();
     for (int i = 0; i < count; ++i) {
       pass(apart_us);
-      ack(2, shortest_us);
+      before = window();
+      ack(4, transfer.min_rtt_us);
     }
-    return tcb.ssthresh != kNeverLost;
+    return window() == before + 4;
   }
 };
 
-TEST_F(AckTrainTest, OfHalfARoundTripEndsSlowStart) {
-  EXPECT_FALSE(ends_after(10, 1'000, 20'000));
-  const std::uint32_t before = tcb.cwnd;
-  pass(1'000);
-  ack(2, 20'000);
-  EXPECT_EQ(tcb.ssthresh, before);
-  EXPECT_LE(tcb.cwnd, before + kMss);
-}
-
-TEST_F(AckTrainTest, EndsWithAGap) {
-  EXPECT_FALSE(ends_after(8, 1'000, 20'000));
-  pass(2'001);
-  for (int i = 0; i < 10; ++i) {
-    ack(2, 20'000);
-    pass(1'000);
-  }
+TEST_F(AckTrainTest, OfHalfARoundTripEntersConservativeSlowStart) {
+  begin_train(20'000);
+  EXPECT_TRUE(doubles_after(10, 1'000));
+  EXPECT_FALSE(doubles_after(1, 1'000));
+  EXPECT_NEAR(growth(20'000), 0.25, 0.02);
   EXPECT_EQ(tcb.ssthresh, kNeverLost);
 }
 
+TEST_F(AckTrainTest, EndsWithAGap) {
+  begin_train(20'000);
+  EXPECT_TRUE(doubles_after(8, 1'000));
+  EXPECT_TRUE(doubles_after(1, 2'001));
+  EXPECT_TRUE(doubles_after(5, 1'000));
+}
+
 TEST_F(AckTrainTest, IsNotLookedForOnShortPaths) {
-  EXPECT_FALSE(ends_after(20, 1'000, 3'999));
+  begin_train(3'999);
+  EXPECT_TRUE(doubles_after(20, 1'000));
+}
+
+TEST_F(AckTrainTest, EndsSlowStartWithTheFirstRoundThatSeesAQueue) {
+  begin_train(20'000);
+  EXPECT_FALSE(doubles_after(11, 1'000));
+  (void)growth(23'999);
+  EXPECT_EQ(tcb.ssthresh, kNeverLost);
+  (void)growth(24'000);
+  EXPECT_NE(tcb.ssthresh, kNeverLost);
 }
 
 TEST_F(HyStartTest, LaterSlowStartsAreStandard) {
