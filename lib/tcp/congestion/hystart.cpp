@@ -29,38 +29,32 @@ void take_sample(HyStart& h, std::uint32_t rtt_us) {
   if (h.samples < HyStart::kRttSamples) ++h.samples;
 }
 
-// RttThresh: by how much a round trip of `rtt_us` must rise to tell of a queue.
-std::uint32_t rise_of(std::uint32_t rtt_us) {
-  return std::clamp(rtt_us / HyStart::kMinRttDivisor, HyStart::kMinRttThresholdUs,
-                    HyStart::kMaxRttThresholdUs);
-}
-
 void enter_css(HyStart& h, std::uint32_t baseline_us) {
   h.css_baseline_us = baseline_us;
   h.in_css = true;
   h.css_rounds = 1;
 }
 
-void look_at_delay(HyStart& h, Tcb& tcb) {
+void look_at_delay(HyStart& h) {
   if (h.samples < HyStart::kRttSamples) return;
   if (h.in_css) {
-    const std::uint32_t shortest = tcb.transfer->min_rtt_us;
-    const bool by_train = h.css_baseline_us == HyStart::kTrainBaseline;
-    if (by_train && h.round_rtt_us >= shortest + rise_of(shortest)) tcb.ssthresh = tcb.cwnd;
     if (h.round_rtt_us >= h.css_baseline_us) return;
     h.css_baseline_us = HyStart::kNoRtt;
     h.in_css = false;  // jitter: slow start resumes
     return;
   }
   if (h.last_round_rtt_us == HyStart::kNoRtt) return;
-  if (h.round_rtt_us < h.last_round_rtt_us + rise_of(h.last_round_rtt_us)) return;
+  const std::uint32_t threshold =
+      std::clamp(h.last_round_rtt_us / HyStart::kMinRttDivisor, HyStart::kMinRttThresholdUs,
+                 HyStart::kMaxRttThresholdUs);
+  if (h.round_rtt_us < h.last_round_rtt_us + threshold) return;
   enter_css(h, h.round_rtt_us);
 }
 
 // Half of the round trip: what a path holds on its way there arrives in that time.
 bool train_fills_path(HyStart& h, const Tcb& tcb, std::uint32_t now_us) {
   const std::uint32_t shortest = tcb.transfer->min_rtt_us;
-  if (now_us - h.train_us > HyStart::kTrainGapUs) return false;
+  if (now_us - h.train_us > std::max(HyStart::kTrainGapMinUs, shortest / 4)) return false;
   h.train_us = now_us;
   return shortest >= HyStart::kTrainRttMinUs && now_us - h.round_began_us > shortest / 2;
 }
@@ -76,8 +70,7 @@ std::uint32_t slow_start(Tcb& tcb, HyStart& hystart, const AckSample& sample,
   if (tcb.snd_una.is_after(hystart.round_end)) begin_round(hystart, tcb, context.now_us);
   if (tcb.ssthresh != kNeverLost) return sample.acked;
   take_sample(hystart, sample.rtt_us);
-  look_at_delay(hystart, tcb);
-  if (tcb.ssthresh != kNeverLost) return acked;
+  look_at_delay(hystart);
   if (train_fills_path(hystart, tcb, context.now_us) && !hystart.in_css) {
     enter_css(hystart, HyStart::kTrainBaseline);
   }

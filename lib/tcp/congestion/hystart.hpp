@@ -7,9 +7,8 @@
 // is three, and where the queue holds no more than one, thousands of segments are lost. So the
 // other half of the first HyStart is here as well (Ha and Rhee, "Taming the elephants: New TCP slow
 // start", 2011): when the ACKs of one round have come in a row for half of the shortest round trip,
-// the path is nearly full. That enters CSS as well, where slow start then ends with the first round
-// that is all longer than the shortest round trip by the threshold: a queue stands. (Linux ends it
-// with the train alone; ACKs that come in lumps then leave it with too small a window.)
+// the path is nearly full, and CSS begins; jitter does not end that. (Linux ends slow start there,
+// which leaves too small a window where ACKs come in lumps.)
 //
 // For the initial slow start only, while Tcb::ssthresh is kNeverLost (section 4.3); its callers are
 // NewReno and CUBIC. It ends slow start by setting ssthresh to cwnd.
@@ -30,9 +29,10 @@ struct HyStart {
   static constexpr std::uint32_t kCssGrowthDivisor = 4;  // CSS_GROWTH_DIVISOR
   static constexpr std::uint8_t kCssRounds = 5;          // CSS_ROUNDS
   static constexpr std::uint32_t kGrowthLimit = 8;       // L, segments an ACK, where not paced
-  // ACKs that lie no further apart are a train; on paths with shorter round trips none is looked
-  // for, as no rise of the delay is: there, slow start is over soon in any case.
-  static constexpr std::uint32_t kTrainGapUs = 2'000;
+  // ACKs that lie no further apart than this, or a quarter of the shortest round trip, are a train:
+  // a busy machine handles them in lumps. On paths with shorter round trips none is looked for, as
+  // no rise of the delay is: there, slow start is over soon in any case.
+  static constexpr std::uint32_t kTrainGapMinUs = 2'000;
   static constexpr std::uint32_t kTrainRttMinUs = 4'000;
   static constexpr std::uint32_t kNoRtt = 0xffffffff;
   static constexpr std::uint32_t kTrainBaseline = 0;  // css_baseline_us of what a train entered
