@@ -164,6 +164,7 @@ Json to_json(const Report& report) {
   const bool exchanges = report.options.mode == Mode::exchange;
   Json json;
   json["options"] = options_json(report.options);
+  json["start_time_seconds"] = seconds(report.start_time);
   json["run_time_seconds"] = seconds(report.run_time);
   json["interrupted"] = report.interrupted;
   json["drained"] = report.drained;

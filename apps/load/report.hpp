@@ -31,7 +31,8 @@ struct KeptResult {
 
 struct Report {
   Options options;
-  Duration run_time{};  // first opening to last close; with exchange and --held the work alone
+  Duration start_time{};  // of the runtime: memory is taken, the ports come up
+  Duration run_time{};    // first opening to last close; with exchange and --held the work alone
   bool interrupted = false;
   bool drained = true;  // nothing was open at the end
   Books books;

@@ -65,6 +65,7 @@ class Run {
   Gate gate_;
   std::vector<End*> ends_;  // by worker; what they point to belongs to the workers' threads
   std::unique_ptr<Runtime> runtime_;
+  Duration start_time_{};
   Clock::time_point start_;
   Moment last_line_;
   Phase phase_ = Phase::opening;  // of the client workers together
@@ -101,11 +102,13 @@ std::unique_ptr<Application> Run::make_end(unsigned worker) {
 std::expected<void, std::string> Run::start() {
   if (auto ok = check_memory(options_, memory_available()); !ok) return ok;
   footprint_at_start_ = own_footprint();
+  const auto begin = Clock::now();
   auto runtime =
       Runtime::start(plan_.runtime, [this](unsigned worker) { return make_end(worker); });
   if (!runtime) return std::unexpected(runtime.error());
   runtime_ = std::move(*runtime);
   start_ = Clock::now();
+  start_time_ = start_ - begin;
   return {};
 }
 
@@ -272,6 +275,7 @@ Report Run::finish(const apps::Interrupt& interrupt) {
   Report report;
   report.options = options_;
   report.interrupted = interrupt.asked();
+  report.start_time = start_time_;
   report.run_time = since_start();
   if (phase_ == Phase::keeping) end_keeping();
   report.work = work_ ? *work_ : work();

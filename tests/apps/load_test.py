@@ -180,6 +180,7 @@ class Modes(unittest.TestCase):
         self.check_closes(report, 2_000)
         self.assertEqual(report["hold"]["connections"], 2_000)
         self.assertGreaterEqual(report["run_time_seconds"], 1.15)
+        self.assertGreater(report["start_time_seconds"], 0)
         memory = report["memory"]
         self.assertEqual(memory["connection_ends"], 4_000)
         self.assertGreater(memory["bytes_per_connection_program"], 200)
