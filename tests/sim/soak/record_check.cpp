@@ -86,12 +86,13 @@ void RecordCheck::check_progress(std::uint32_t index, const Tcb& tcb) {
   if (seen.generation == tcb.generation) {
     if (tcb.snd_una.is_before(seen.snd_una))
       fail(tcb, "SND.UNA went back", seen.snd_una.raw(), tcb.snd_una.raw());
-    if (tcb.snd_nxt.is_before(seen.snd_nxt))
-      fail(tcb, "SND.NXT went back", seen.snd_nxt.raw(), tcb.snd_nxt.raw());
-    if (tcb.snd_max.is_before(seen.snd_max))
-      fail(tcb, "SND.MAX went back", seen.snd_max.raw(), tcb.snd_max.raw());
-    // In SYN-SENT they are not known yet.
+    // In SYN-SENT the peer's are not known yet, and of ours the text that its SYN-ACK does not take
+    // leaves again as if it never had (RFC 7413 section 4.1.3).
     const bool is_known = seen.state != State::syn_sent;
+    if (is_known && tcb.snd_nxt.is_before(seen.snd_nxt))
+      fail(tcb, "SND.NXT went back", seen.snd_nxt.raw(), tcb.snd_nxt.raw());
+    if (is_known && tcb.snd_max.is_before(seen.snd_max))
+      fail(tcb, "SND.MAX went back", seen.snd_max.raw(), tcb.snd_max.raw());
     if (is_known && tcb.rcv_nxt.is_before(seen.rcv_nxt))
       fail(tcb, "RCV.NXT went back", seen.rcv_nxt.raw(), tcb.rcv_nxt.raw());
     if (is_known && tcb.rcv_adv.is_before(seen.rcv_adv))
