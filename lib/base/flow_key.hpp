@@ -53,9 +53,9 @@ constexpr unsigned kPortsTogether = 4;
 inline std::uint64_t hash_flow(const Address& local, const Address& remote,
                                std::uint16_t local_port, std::uint16_t remote_port,
                                const HashSecret& secret) {
-  const bool local_is_higher = local_port > remote_port;
-  const unsigned among = (local_is_higher ? local_port : remote_port) % kPortsTogether;
-  (local_is_higher ? local_port : remote_port) /= kPortsTogether;
+  std::uint16_t& higher = local_port > remote_port ? local_port : remote_port;
+  const unsigned among = higher % kPortsTogether;
+  higher = static_cast<std::uint16_t>(higher / kPortsTogether);
   const std::uint64_t both = fold_multiply(hash_end(local, local_port, secret) ^ secret.a,
                                            hash_end(remote, remote_port, secret) ^ secret.a);
   return fold_multiply(both ^ secret.b, secret.a | 1) ^ among;

@@ -138,6 +138,7 @@ void take_cumulative_ack(Tcb& tcb, Seq ack, std::uint32_t ts_echo, AckNews& news
       first->text += covered;
       first->seq += covered;
       first->length -= covered;
+      first->is_closed = true;  // a probe took its beginning: there is less room behind it now
       break;
     }
     forget_node(t, first, tcb.send_queue.after(first));

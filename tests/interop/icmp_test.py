@@ -128,6 +128,8 @@ def routers_are_asked_for_and_believed(bed):
         seen = icmpv6_types(link, mac, 4)
         assert 133 in seen, f"no router solicitation among {seen}"
         assert seen.count(143) == 2, f"no two reports of multicast groups among {seen}"
+        # Only a router's neighbour advertisements say so (RFC 4861 section 7.2.5).
+        bed.sysctl(bed.linux, "net.ipv6.conf.all.forwarding=1")
         # A client beyond us, whose address is no neighbour's: without a router no answer reaches it.
         bed.sysctl(bed.linux, "net.ipv6.conf.lo.disable_ipv6=0")
         bed.in_linux("ip", "address", "add", f"{FAR_AWAY}/128", "dev", "lo", "nodad")

@@ -284,6 +284,28 @@ TEST_F(Output, AWindowThatOpensALittleIsProbedSoon) {
   EXPECT_EQ(sent_by_timer.size(), 1U);
 }
 
+// What a probe took of a packet's text leaves no room in the packet: what is queued next goes on in
+// another one.
+TEST_F(Output, NothingIsWrittenBehindThePacketOfAProbedText) {
+  established(0);
+  tcb.nagle = false;
+  const std::string first(tcb.snd_mss - 1U, 'a');
+  queue(first);
+  output();
+  wait(250ms);
+  ASSERT_EQ(sent_by_timer.size(), 1U);
+  arrive(make(kAck, kPeerIss + 1,
+              kIss + 1 + static_cast<std::uint32_t>(sent_by_timer[0].payload.size()), 0));
+  queue("bb");
+  const SendNode* const node = tcb.send_queue.front();
+  const std::byte* const end = node->packet.data + kHeaderRoom + tcb.snd_mss;
+  EXPECT_LE(node->text + node->length, end);
+  arrive(make(kAck, kPeerIss + 1, kIss + 2, 65'000));
+  std::string text;
+  for (const auto& segment : output()) text += segment.payload;
+  EXPECT_EQ(text, first.substr(1) + "bb");
+}
+
 TEST_F(Output, UnansweredProbesEndWithTheUserTimeout) {
   established(0);
   queue("data");
