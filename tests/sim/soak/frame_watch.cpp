@@ -132,10 +132,11 @@ void FrameWatch::see_sent(std::span<const base::Packet> frame) {
 }
 
 void FrameWatch::settle(Flow& flow, const TcpGlance& seg) {
-  if (seg.seq - flow.iss < kFirstTextMax) return;
-  const auto found =
-      std::ranges::find_if(flow.isses, [&](Seq iss) { return seg.seq - iss < kFirstTextMax; });
-  if (found == flow.isses.end()) return;
+  const std::uint32_t so_far = seg.seq - flow.iss;
+  if (flow.isses.empty() || (so_far < kFirstTextMax && !seg.seq.is_after(flow.sent_end))) return;
+  const auto found = std::ranges::min_element(
+      flow.isses, {}, [&](Seq iss) -> std::uint32_t { return seg.seq - iss; });
+  if (seg.seq - *found >= std::min(so_far, kFirstTextMax)) return;
   flow.iss = *found;
   flow.sent_end = flow.edge_received = *found + 1;
   flow.is_vague = true;
