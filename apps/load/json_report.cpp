@@ -45,6 +45,7 @@ Json options_json(const Options& options) {
   json["response_bytes"] = options.response_size;
   json["msl_seconds"] = seconds(options.msl);
   json["huge_pages"] = options.huge_pages;
+  json["prefault"] = !options.no_prefault;
   json["idle"] = apps::to_string(options.idle);
   json["seed"] = options.seed ? Json(*options.seed) : Json(nullptr);
   return json;

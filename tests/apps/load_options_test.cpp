@@ -83,6 +83,18 @@ TEST(LoadOptions, ReadsThemAll) {
   EXPECT_EQ(options->eal, std::vector<std::string>{"--no-pci"});
 }
 
+TEST(LoadOptions, MemoryIsTakenAtStartUnlessAskedNotTo) {
+  const auto stack = [](std::initializer_list<const char*> words) {
+    return make_plan(*parse(words), 1 << 30).runtime.ports.back().stack;
+  };
+  const StackConfig usual = stack({"connect", "--connections", "5000"});
+  EXPECT_TRUE(usual.prefault);
+  EXPECT_EQ(usual.prefault_time_wait, 5000U);
+  const StackConfig lazy = stack({"connect", "--connections", "5000", "--no-prefault"});
+  EXPECT_FALSE(lazy.prefault);
+  EXPECT_EQ(lazy.prefault_time_wait, 0U);
+}
+
 TEST(LoadOptions, AStreamWithALengthNeedsNoTime) {
   const auto options = parse({"stream", "--bytes", "100M", "--congestion", "new_reno"});
   ASSERT_TRUE(options) << options.error().text;

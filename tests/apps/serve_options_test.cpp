@@ -53,6 +53,15 @@ TEST(ServeOptions, StreamsHaveALengthAndACongestionControl) {
   EXPECT_REFUSED("'reno' is none of new_reno, cubic", "--congestion", "reno");
 }
 
+TEST(ServeOptions, MemoryIsTakenAtStartUnlessAskedNotTo) {
+  const auto usual = parse({"--listen", "echo:7", "--port", "p", "--address", "198.18.0.1/24"});
+  EXPECT_TRUE(runtime_config(*usual).ports.front().stack.prefault);
+  const auto lazy =
+      parse({"--listen", "echo:7", "--port", "p", "--address", "198.18.0.1/24", "--no-prefault"});
+  ASSERT_TRUE(lazy) << lazy.error().text;
+  EXPECT_FALSE(runtime_config(*lazy).ports.front().stack.prefault);
+}
+
 TEST(ServeOptions, TsoIsThePortsAffair) {
   const auto plain = parse({"--listen", "echo:7", "--port", "p", "--address", "198.18.0.1/24"});
   EXPECT_EQ(runtime_config(*plain).ports.front().tso, Offload::automatic);
