@@ -183,6 +183,18 @@ class Bench:
             return report
         return self.once(("bare", link, kind, in_flight), measure)
 
+    def pauses(self):
+        """What the machine itself makes arrivals wait, as `pauses` reports it."""
+        def measure():
+            done = subprocess.run(
+                [program(self.build, "pauses"), "--seconds", str(self.seconds), "--cores",
+                 ",".join(map(str, self.cpus)), "--json"],
+                capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                raise Failed(done.stderr.strip() or f"pauses: exit code {done.returncode}")
+            return last_json(done.stdout)
+        return self.once(("pauses",), measure)
+
 
 def memory_available():
     """Bytes."""

@@ -244,6 +244,12 @@ def bare_round_trip(percentile):
     return lambda bench: bench.bare("memif", "exchange", 1)["round_trip"][f"{percentile}_ns"] / 1e3
 
 
+def bare_open_loop_p99(bench):
+    """Microseconds: what the machine keeps polling ends from their CPUs, but at least a round
+    trip."""
+    return max(bench.pauses()["p99_ns"] / 1e3, bare_round_trip("p99")(bench))
+
+
 def bare_stream(bench):
     return bench.bare("memif", "stream")["payload_bits_per_second"] / 1e9
 
@@ -284,8 +290,8 @@ OTHERS = [
     Row("ping_pong_p99", "us", 3.0, round_trip("p99"), kernel_round_trip("p99"),
         bare_round_trip("p99"), at_most=True, runs=0),
     Row("handshake_p50", "us", 5, handshake("p50"), None, bare_round_trip("p50"), at_most=True),
-    Row("handshake_p99", "us", 50, handshake("p99"), None, bare_round_trip("p99"), at_most=True,
-        runs=0),
+    Row("handshake_p99", "us", 50, handshake("p99"), None, bare_open_loop_p99, at_most=True,
+        runs=1),
     Row("hold_10m_seconds", "s", 15, hold_seconds, at_most=True, runs=0, fixed=30),
     Row("hold_10m_bytes", "bytes", 256, hold_bytes, at_most=True, runs=0),
     Row("connect_beside_10m", SHARE, 0.6, connect_beside_many, fixed=25),
