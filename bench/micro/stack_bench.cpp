@@ -112,7 +112,12 @@ struct TwoHosts {
     server_pump.turn(now);
   }
   // A run of ports from each address of the range.
-  Address source() { return sources.nth(opened++ / 1024 % sources.size()); }
+  Address source() {
+    constexpr std::uint64_t kRun = 1024;
+    if (opened % kRun == 0) current_source = sources.nth(opened / kRun % sources.size());
+    ++opened;
+    return current_source;
+  }
 
   drivers::SimPool pool{16'384};
   WireEnd client_end{pool, 1};
@@ -136,6 +141,7 @@ struct TwoHosts {
   Server server_handler;
   Endpoint to = *Endpoint::parse("198.19.0.1:80");
   Prefix sources = *Prefix::parse("198.18.0.0/16");
+  Address current_source;
   std::uint64_t opened = 0;
   Instant now = Instant::from_ns(1'000'000'000);
 };

@@ -15,7 +15,7 @@ class Counter {
   std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
 
  private:
-  void add(std::uint64_t n) {
+  [[gnu::always_inline]] void add(std::uint64_t n) {
     value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
   std::atomic<std::uint64_t> value_{0};

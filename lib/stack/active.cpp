@@ -40,7 +40,7 @@ void Stack::at_connection(std::uint32_t index, Arrived& arrived) {
   bool packet_kept = arrival.packet_kept;
   if (arrival.reset) answer_with_reset(arrived);
   if (arrival.challenge) challenge(index);
-  tell(index, arrival, arrived.packet, packet_kept);
+  tell(index, arrived, arrival, packet_kept);
   if (!packet_kept) packets_.free(arrived.packet);
 }
 
@@ -82,7 +82,7 @@ void Stack::challenge(std::uint32_t index) {
 
 // The events of one segment, in order; then whatever is to be sent is scheduled. A handler that
 // called abort() hears no more but on_closed.
-void Stack::tell(std::uint32_t index, const Arrival& arrival, const base::Packet& packet,
+void Stack::tell(std::uint32_t index, const Arrived& arrived, const Arrival& arrival,
                  bool& packet_kept) {
   Tcb& tcb = connections_[index];
   if (arrival.established && path_mtus_.knows_any()) [[unlikely]] {
@@ -105,7 +105,8 @@ void Stack::tell(std::uint32_t index, const Arrival& arrival, const base::Packet
     tcb.writable_wanted = false;
     call_handler(&HandlerTable::on_writable, index);
   }
-  if (!arrival.text.empty() && !tcb.aborted) deliver_text(index, arrival, packet, packet_kept);
+  if (!arrival.text.empty() && !tcb.aborted)
+    deliver_text(index, arrival, arrived.packet, packet_kept);
   if (arrival.text_queued && !tcb.aborted) deliver_queued(index);
   if (tcb.fin_received && !tcb.aborted) tell_peer_finished(index);
   if (arrival.time_wait) {
@@ -113,13 +114,13 @@ void Stack::tell(std::uint32_t index, const Arrival& arrival, const base::Packet
     if (tcb.ack_pending) {
       emit(tcb.key, tcp::ack_of(tcb, context_), tcb.neighbour, tcb.dscp);
     }
-    enter_time_wait(index);
+    enter_time_wait(index, arrived.hash);
     tcb.detached = true;
     return finish(index);
   }
   if (arrival.closed) {
     if (arrival.reason != CloseReason::finished) return end(index, arrival.reason);
-    leave_flow_table(index);
+    leave_flow_table(index, arrived.hash);
     return finish(index);
   }
   schedule_if_needed(index);
@@ -211,11 +212,9 @@ void Stack::finish(std::uint32_t index) {
   update_timer(index);
 }
 
-void Stack::leave_flow_table(std::uint32_t index) {
-  Tcb& tcb = connections_[index];
-  if (tcb.detached) return;
-  flows_.erase(hash_of(tcb.key), RecordRef{RecordKind::connection, index}.raw());
-  tcb.detached = true;
+void Stack::leave_flow_table(std::uint32_t index, std::uint64_t hash) {
+  flows_.erase(hash, RecordRef{RecordKind::connection, index}.raw());
+  connections_[index].detached = true;
 }
 
 // The last event, then the record is free.
@@ -223,7 +222,7 @@ void Stack::end(std::uint32_t index, CloseReason reason) {
   Tcb& tcb = connections_[index];
   if (tcb.aborted) reason = tcb.close_reason;
   count_end(reason);
-  leave_flow_table(index);
+  if (!tcb.detached) leave_flow_table(index, hash_of(tcb.key));
   tcb.ended = true;
   if (tcb.announced) call_handler(&HandlerTable::on_closed, index, reason);
   release_connection(index);

@@ -84,7 +84,7 @@ bool Stack::open_fast(const Arrived& arrived, std::uint32_t listener, Seq iss) {
   tcb.announced = true;
   call_handler(&HandlerTable::on_open, *index);
   bool packet_kept = false;
-  tell(*index, arrival, arrived.packet, packet_kept);
+  tell(*index, arrived, arrival, packet_kept);
   return packet_kept;
 }
 
@@ -264,22 +264,21 @@ void Stack::half_open_timer(std::uint32_t index) {
 }
 
 // The record is small and says all that can still be asked. The Tcb is the caller's to release.
-void Stack::enter_time_wait(std::uint32_t index) {
+void Stack::enter_time_wait(std::uint32_t index, std::uint64_t hash) {
   const tcp::Tcb& tcb = connections_[index];
   const tcp::TimeWait state{.snd_nxt = tcb.snd_max,
                             .rcv_nxt = tcb.rcv_nxt,
                             .ts_recent = tcb.ts_recent,
                             .timestamps = tcb.timestamps};
   const std::uint32_t deadline_ms = now_ms() + time_wait_ms_;
-  const auto cut_short = [this](std::uint32_t oldest, std::uint64_t hash) {
+  const auto cut_short = [this](std::uint32_t oldest, std::uint64_t hash_of_oldest) {
     ++counters_.time_wait_cut_short;
-    flows_.erase(hash, RecordRef{RecordKind::time_wait, oldest}.raw());
+    flows_.erase(hash_of_oldest, RecordRef{RecordKind::time_wait, oldest}.raw());
   };
   auto place = time_waits_.push(tcb.key, state, deadline_ms);
   while (!place && time_waits_.drop_oldest(!tcb.key.remote.is_v4(), cut_short)) {
     place = time_waits_.push(tcb.key, state, deadline_ms);
   }
-  const std::uint64_t hash = hash_of(tcb.key);
   const std::uint32_t from = RecordRef{RecordKind::connection, index}.raw();
   ++counters_.time_wait_entered;
   if (place) {

@@ -273,7 +273,7 @@ class Stack final : private net::FrameSink {
   void count_half_opens();
   void drop_half_open(std::uint32_t index);
   void at_time_wait(std::uint32_t index, Arrived& arrived);
-  void enter_time_wait(std::uint32_t index);
+  void enter_time_wait(std::uint32_t index, std::uint64_t hash);
   void half_open_timer(std::uint32_t index);
   void answer_with_reset(const Arrived& arrived);
 
@@ -281,7 +281,7 @@ class Stack final : private net::FrameSink {
   void at_connection(std::uint32_t index, Arrived& arrived);
   void refuse_text(base::Segment& segment);
   void tell_urgent(std::uint32_t index, std::uint32_t bytes);
-  void tell(std::uint32_t index, const tcp::Arrival& arrival, const base::Packet& packet,
+  void tell(std::uint32_t index, const Arrived& arrived, const tcp::Arrival& arrival,
             bool& packet_kept);
   void deliver_text(std::uint32_t index, const tcp::Arrival& arrival, const base::Packet& packet,
                     bool& packet_kept);
@@ -297,7 +297,7 @@ class Stack final : private net::FrameSink {
     return (event_tables_[tcb.events].*event)(tcb.handler, reference(index), more...);
   }
   void finish(std::uint32_t index);
-  void leave_flow_table(std::uint32_t index);
+  void leave_flow_table(std::uint32_t index, std::uint64_t hash);
   void end(std::uint32_t index, CloseReason reason);
   std::optional<std::uint32_t> take_connection(void* handler, std::uint8_t events,
                                                const ConnectionOptions& options);

@@ -125,7 +125,7 @@ void Reassembly::join(QueuedPacket* run, QueuedPacket* behind) {
   run->run_packets = static_cast<std::uint16_t>(run->run_packets + behind->run_packets);
 }
 
-void Reassembly::clear(base::PacketCache& packets) {
+void Reassembly::free_all(base::PacketCache& packets) {
   while (QueuedPacket* const run = lowest()) {
     remove(run);
     const QueuedPacket* const last = run->run_last;

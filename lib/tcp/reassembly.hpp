@@ -35,9 +35,12 @@ class Reassembly {
   // `behind`, the next run, follows `run` without a gap.
   void join(QueuedPacket* run, QueuedPacket* behind);
   void remove(QueuedPacket* run);
-  void clear(base::PacketCache& packets);
+  void clear(base::PacketCache& packets) {
+    if (!is_empty()) free_all(packets);
+  }
 
  private:
+  void free_all(base::PacketCache& packets);
   void link(QueuedPacket* run);
   QueuedPacket* root_ = nullptr;
 };
