@@ -37,7 +37,7 @@ void Churn::on_poll(Worker& worker) {
   } else if (phase() < Phase::parting) {
     work(worker);
   } else if (phase() == Phase::parting) {
-    held_->close_some();
+    held_->close_some(worker);
     if (held_->is_over()) enter(Phase::finished);
   }
 }

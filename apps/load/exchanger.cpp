@@ -39,6 +39,7 @@ bool is_asked(std::uint64_t context) {
 
 Exchanger::Exchanger(const ClientPlan& plan, Gate& gate)
     : plan_(plan), gate_(gate), group_(plan_, tally_) {
+  members_.reserve(static_cast<std::size_t>(plan_.connections));
   enter(Phase::preparing);
 }
 
@@ -53,7 +54,7 @@ void Exchanger::on_poll(Worker& worker) {
       break;
     case Phase::closing:
     case Phase::parting:
-      close(worker.now());
+      close(worker);
       break;
     case Phase::finished:
       break;
@@ -97,8 +98,8 @@ void Exchanger::ask_more() {
   std::uint64_t end = group_.size();
   if (asked_ >= end) end = takes_turns() ? std::numeric_limits<std::uint64_t>::max() : 2 * end;
   for (int i = 0; i < kAsksPerPoll && asked_ < end && in_flight_ < plan_.in_flight; ++i) {
-    const Connection connection = group_.at(next_);
-    next_ = next_ + 1 == group_.size() ? 0 : next_ + 1;
+    const Connection connection = members_[next_];
+    next_ = next_ + 1 == members_.size() ? 0 : next_ + 1;
     ++asked_;
     if (connection.is_alive() && !is_asked(connection.context())) ask(connection);
   }
@@ -117,8 +118,8 @@ void Exchanger::begin_closing(Instant now) {
 
 // Those that owe nothing are closed at once, the others when they have answered, or are reset when
 // they do not.
-void Exchanger::close(Instant now) {
-  group_.visit_some([this](Connection connection) {
+void Exchanger::close(const Worker& worker) {
+  group_.visit_some(worker, [this](Connection connection) {
     if (!is_asked(connection.context())) {
       end(connection, plan_.closing);
     } else if (!waits_) {
@@ -126,7 +127,7 @@ void Exchanger::close(Instant now) {
     }
   });
   if (group_.is_over()) return enter(Phase::finished);
-  if (waits_ && in_flight_ != 0 && now >= wait_until_) {
+  if (waits_ && in_flight_ != 0 && worker.now() >= wait_until_) {
     waits_ = false;
     group_.visit_again();
   }
@@ -139,6 +140,7 @@ void Exchanger::on_drain(Worker& worker) {
 
 void Exchanger::on_open(Connection connection) {
   handshake_.record(group_.join(connection));
+  members_.push_back(connection);
   connection.set_context(kOpened);
 }
 

@@ -8,6 +8,8 @@
 //             began, in units of 8 ns; sent is 0 while nothing is asked
 #pragma once
 
+#include <vector>
+
 #include "apps/load/end.hpp"
 #include "apps/load/gate.hpp"
 #include "apps/load/group.hpp"
@@ -32,7 +34,7 @@ class Exchanger final : public End {
   void ask_each_once(Instant now);
   void ask_more();
   void keep(Instant now);
-  void close(Instant now);
+  void close(const Worker& worker);
   void begin_closing(Instant now);
   void ask(Connection connection);
   void continue_request(Connection connection, std::uint64_t context);
@@ -43,9 +45,10 @@ class Exchanger final : public End {
   const ClientPlan plan_;
   Gate& gate_;
   Group group_;
-  std::uint64_t in_flight_ = 0;  // requests
-  std::uint64_t asked_ = 0;      // connections whose turn has come, over all rounds
-  std::size_t next_ = 0;         // of the group, to be asked
+  std::vector<Connection> members_;  // in order of their opening, ended ones included
+  std::uint64_t in_flight_ = 0;      // requests
+  std::uint64_t asked_ = 0;          // connections whose turn has come, over all rounds
+  std::size_t next_ = 0;             // of the members, to be asked
   bool started_ = false;
   bool arrived_ = false;  // at the gate
   Instant keep_until_ = Instant::never();

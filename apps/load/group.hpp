@@ -1,12 +1,13 @@
 // Group: connections that are opened one after the other, kept together and closed a few a poll:
 // what hold, stream, exchange and --held have in common. What is done with them meanwhile is their
-// handler's affair; it tells the group of every on_open and on_closed.
+// handler's affair; it tells the group of every on_open and on_closed. While they are closed the
+// worker has no others.
 //
-//   context = kOpened | where in the group it stands, until the handler writes another
+//   context = kOpened | how many had joined before, until the handler writes another
 #pragma once
 
-#include <algorithm>
-#include <vector>
+#include <cstddef>
+#include <cstdint>
 
 #include "apps/load/closing.hpp"
 #include "apps/load/opener.hpp"
@@ -15,15 +16,8 @@ namespace handfast::load {
 
 class Group {
  public:
-  // Both are borrowed for life. The list is written once here, so that its pages do not count as
-  // the connections' memory.
-  Group(const ClientPlan& plan, Tally& tally)
-      : plan_(plan),
-        tally_(tally),
-        opener_(plan, tally),
-        members_(static_cast<std::size_t>(plan.connections)) {
-    members_.clear();
-  }
+  // Both are borrowed for life.
+  Group(const ClientPlan& plan, Tally& tally) : plan_(plan), tally_(tally), opener_(plan, tally) {}
 
   void start(Instant now) { opener_.start(now); }
   template <class H>
@@ -35,7 +29,7 @@ class Group {
   // No handshake is in flight and none will be.
   bool is_settled() const { return opener_.is_done() && opening_ == 0; }
   // All that were asked for have been opened.
-  bool is_complete() const { return members_.size() == plan_.connections; }
+  bool is_complete() const { return joined_ == plan_.connections; }
 
   // In on_open. Returns how long the handshake took, in ns.
   std::uint64_t join(Connection connection) {
@@ -43,8 +37,9 @@ class Group {
     ++tally_.established;
     --opening_;
     ++alive_;
-    connection.set_context(kOpened | members_.size());
-    members_.push_back(connection);
+    connection.set_context(kOpened | joined_);
+    ++joined_;
+    was_missed_ = true;
     return took;
   }
   // In on_closed. False for one that was never open, which is counted here: but for a stream, one
@@ -60,39 +55,54 @@ class Group {
     return false;
   }
 
-  // All that ever joined, ended ones included, which say so when asked.
-  std::size_t size() const { return members_.size(); }
-  Connection at(std::size_t index) const { return members_[index]; }
+  // All that ever joined, ended ones included.
+  std::uint64_t size() const { return joined_; }
   std::uint64_t alive() const { return alive_; }
 
   // Calls `visit`, which closes them, for the next few members, while not too many are closing:
-  // each has its turn once, unless begun again.
+  // each has its turn once, unless begun again, or another has joined meanwhile.
   template <class F>
-  void visit_some(F&& visit) {
-    const std::size_t ended = members_.size() - static_cast<std::size_t>(alive_);
-    const std::size_t end =
-        std::min({visited_ + kVisitsPerPoll, ended + kClosingAtOnce, members_.size()});
-    for (; visited_ < end; ++visited_) visit(members_[visited_]);
+  void visit_some(const Worker& worker, F&& visit) {
+    for (int n = 0; n < kVisitsPerPoll && !all_visited_ && visited_ < ended() + kClosingAtOnce;
+         ++n) {
+      if (last_visited_ == Connection{}) was_missed_ = false;
+      last_visited_ = worker.next_connection(last_visited_);
+      if (last_visited_ == Connection{}) {
+        all_visited_ = !was_missed_;
+      } else if ((last_visited_.context() & kOpened) != 0) {
+        ++visited_;
+        visit(last_visited_);
+      }
+    }
   }
-  void visit_again() { visited_ = 0; }
-  void close_some(Closing closing) {
-    visit_some([closing](Connection connection) { end(connection, closing); });
+  void visit_again() {
+    last_visited_ = {};
+    all_visited_ = false;
+    visited_ = ended();
+  }
+  void close_some(const Worker& worker, Closing closing) {
+    visit_some(worker, [closing](Connection connection) { end(connection, closing); });
   }
   // All had their turn and none is left.
-  bool is_over() const { return visited_ == members_.size() && alive_ == 0; }
+  bool is_over() const { return all_visited_ && alive_ == 0; }
 
  private:
-  static constexpr std::size_t kVisitsPerPoll = 64;
+  static constexpr int kVisitsPerPoll = 64;
   // More FINs than the link and the peer's queues take would only have to be sent again.
-  static constexpr std::size_t kClosingAtOnce = 1024;
+  static constexpr std::uint64_t kClosingAtOnce = 1024;
+
+  std::uint64_t ended() const { return joined_ - alive_; }
 
   const ClientPlan& plan_;
   Tally& tally_;
   Opener opener_;
-  std::vector<Connection> members_;
   std::uint64_t opening_ = 0;  // handshakes in flight
-  std::uint64_t alive_ = 0;    // opened and not yet ended
-  std::size_t visited_ = 0;
+  std::uint64_t joined_ = 0;   // opened
+  std::uint64_t alive_ = 0;    // of these, not yet ended
+  std::uint64_t visited_ = 0;
+  Connection last_visited_;
+  bool was_missed_ = false;  // one joined since the walk past all began
+  bool all_visited_ = false;
 };
 
 }  // namespace handfast::load

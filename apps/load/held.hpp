@@ -17,9 +17,9 @@ class Held {
   void stop_opening() { group_.stop_opening(); }
   bool is_settled() const { return group_.is_settled(); }
   bool is_complete() const { return group_.is_complete(); }
-  void close_some() {
+  void close_some(const Worker& worker) {
     is_closing_ = true;
-    group_.close_some(plan_.closing);
+    group_.close_some(worker, plan_.closing);
   }
   bool is_over() const { return group_.is_over(); }
 

@@ -24,7 +24,7 @@ void Keeper::on_poll(Worker& worker) {
       break;
     case Phase::closing:
     case Phase::parting:
-      group_.close_some(has_length() ? Closing::rst : plan_.closing);
+      group_.close_some(worker, has_length() ? Closing::rst : plan_.closing);
       if (group_.is_over()) enter(Phase::finished);
       break;
     case Phase::finished:

@@ -2,7 +2,7 @@
 // for a time, streaming or idle, then closes them all. A stream with a length ends by itself when
 // both sides have sent theirs; what is left of it when the time is up is reset.
 //
-//   context = kOpened | where in the group it stands
+//   context = kOpened | where its Transfer stands
 #pragma once
 
 #include <optional>

@@ -84,12 +84,17 @@ class Worker {
   // more is offered than this worker, or the link behind it, can do. Who opens connections at a
   // rate of its own does best to finish those that it has first. O(1).
   bool is_behind() const;
+  // The live connection behind `previous`, in the order of their records, or one that names none
+  // behind the last: from Connection{} on, a walk past all, whoever handles them, that needs no
+  // list. `previous` may have ended meanwhile; of those that begin during the walk some are missed.
+  // Cost: the records in between.
+  Connection next_connection(const Connection& previous) const;
   // Addresses of the configuration that were given up, because another host has them (RFC 4862);
   // their connections have ended as unreachable. Only with InterfaceConfig::duplicate_detection.
   std::span<const Address> duplicate_addresses() const;
   // Bytes of the tables that open and half-open connections live in. Of records, of what is kept
   // while data is on the way and of timers as many as were ever used; the flow table (TIME-WAIT's
-  // share included) and the output's queue whole. O(1).
+  // share included) whole. O(1).
   std::uint64_t connection_table_bytes() const;
 
  private:

@@ -40,6 +40,9 @@ std::uint64_t Worker::time_wait_count() const {
 bool Worker::is_behind() const {
   return stack_->is_behind();
 }
+Connection Worker::next_connection(const Connection& previous) const {
+  return stack_->next_connection(previous);
+}
 std::span<const Address> Worker::duplicate_addresses() const {
   return stack_->duplicate_addresses();
 }

@@ -1,6 +1,7 @@
 // Ring: a bounded first-in first-out queue of small values in memory taken once.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 
@@ -22,17 +23,24 @@ class Ring {
     values_[end_++ & mask_] = value;
   }
   const T& front() const { return values_[first_ & mask_]; }
-  void pop() { ++first_; }
+  // An empty one begins again, so that one that never holds many touches little of its memory.
+  void pop() {
+    if (++first_ != end_) return;
+    touched_ = std::max(touched_, end_);
+    first_ = end_ = 0;
+  }
   bool is_empty() const { return first_ == end_; }
   std::uint32_t size() const { return end_ - first_; }
-  // It goes round and round, so one in use is touched everywhere.
-  std::uint64_t bytes() const { return values_.size() * sizeof(T); }
+  std::uint64_t touched_bytes() const {
+    return std::min<std::uint64_t>(std::max(touched_, end_), values_.size()) * sizeof(T);
+  }
 
  private:
   base::MappedArray<T> values_;
   std::uint32_t mask_ = 0;
   std::uint32_t first_ = 0;
   std::uint32_t end_ = 0;
+  std::uint32_t touched_ = 0;  // values, when it was last empty
 };
 
 }  // namespace handfast::stack

@@ -260,6 +260,17 @@ StateCounts Stack::state_counts() const {
   return counts;
 }
 
+Connection Stack::next_connection(const Connection& previous) {
+  std::uint32_t i = previous == Connection{} ? 0 : previous.index_ + 1;
+  for (; i < connections_.touched(); ++i) {
+    const tcp::Tcb& tcb = connections_[i];
+    if (connections_.is_in_use(i) && tcb.announced && !tcb.aborted && !tcb.ended) {
+      return reference(i);
+    }
+  }
+  return {};
+}
+
 base::Packet* Stack::make_place_in_ready() {
   if (ready_first_ == 0) return nullptr;
   std::move(ready_.begin() + static_cast<std::ptrdiff_t>(ready_first_), ready_.end(),

@@ -122,6 +122,7 @@ class Stack final : private net::FrameSink {
                                            const HandlerTable& events,
                                            const ConnectOptions& options);
   StateCounts state_counts() const;
+  Connection next_connection(const Connection& previous);
   Instant now() const { return context_.now; }
   unsigned id() const { return place_.worker; }
   std::span<const Address> duplicate_addresses() const { return duplicates_.duplicates(); }
@@ -130,7 +131,7 @@ class Stack final : private net::FrameSink {
   std::uint32_t time_wait_count() const { return time_waits_.size(); }
   std::uint64_t connection_table_bytes() const {
     return connections_.touched_bytes() + transfers_.touched_bytes() + half_opens_.touched_bytes() +
-           flows_.bytes() + wheel_.touched_bytes() + pending_.bytes();
+           flows_.bytes() + wheel_.touched_bytes() + pending_.touched_bytes();
   }
 
   // The live record of a reference, or null when it is stale.

@@ -360,5 +360,28 @@ TEST(Calls, InfoTellsTheState) {
   EXPECT_EQ(counts[static_cast<std::size_t>(State::established)], 1U);
 }
 
+TEST(Calls, AWalkPassesAllThatAreAlive) {
+  TwoHosts hosts;
+  Worker& worker = hosts.client_worker();
+  EXPECT_EQ(worker.next_connection({}), Connection{});
+  std::vector<Connection> opened;
+  for (std::uint16_t port = 5000; port < 5005; ++port) opened.push_back(hosts.connect(port));
+  ASSERT_TRUE(hosts.world.run_until([&] { return hosts.client.opened == 5; }, 1min));
+  ASSERT_TRUE(opened[0].abort());
+  ASSERT_TRUE(opened[3].abort());
+  std::vector<Connection> met;
+  for (Connection at = worker.next_connection({}); at != Connection{};
+       at = worker.next_connection(at)) {
+    met.push_back(at);
+  }
+  EXPECT_EQ(met, (std::vector{opened[1], opened[2], opened[4]}));
+  // One that has ended is a place to go on from all the same.
+  ASSERT_TRUE(opened[2].abort());
+  hosts.world.run_for(100ms);
+  ASSERT_FALSE(opened[2].is_alive());
+  EXPECT_EQ(worker.next_connection(opened[2]), opened[4]);
+  EXPECT_EQ(worker.next_connection(opened[4]), Connection{});
+}
+
 }  // namespace
 }  // namespace handfast::stack

@@ -91,5 +91,22 @@ TEST(RingTest, HasRoomForItsCapacity) {
   }
 }
 
+TEST(RingTest, TouchesNoMoreThanItHeldAtOnce) {
+  Ring<std::uint32_t> ring;
+  ASSERT_TRUE(ring.reserve(1024));
+  EXPECT_EQ(ring.touched_bytes(), 0U);
+  for (int round = 0; round < 1000; ++round) {
+    for (std::uint32_t i = 0; i < 3; ++i) ring.push(i);
+    for (std::uint32_t i = 0; i < 3; ++i) ring.pop();
+  }
+  EXPECT_EQ(ring.touched_bytes(), 3 * sizeof(std::uint32_t));
+  // One that is never empty goes round.
+  for (std::uint32_t i = 0; i < 5000; ++i) {
+    ring.push(i);
+    if (i > 0) ring.pop();
+  }
+  EXPECT_EQ(ring.touched_bytes(), 1024 * sizeof(std::uint32_t));
+}
+
 }  // namespace
 }  // namespace handfast::stack
