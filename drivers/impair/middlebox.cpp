@@ -130,16 +130,20 @@ bool MiddleboxDevice::pass(Instant now, Way way, base::Packet& packet) {
   const auto glance = glance_at(packet.bytes());
   // What a line has damaged is no box's to mend.
   const bool is_whole = glance && wire::are_checksums_good(packet.bytes(), glance->layout);
+  Flow* const known =
+      is_whole ? &flow_of(way == Way::sent ? glance->flow : reversed(glance->flow)) : nullptr;
+  if (is_whole) {
+    (way == Way::sent ? known->host_has_peer : known->peer_has_host) = glance->has(base::kAck);
+  }
   if (is_dead(now, way) || (config_.frame_max != 0 && packet.length > config_.frame_max)) {
     ++counters_.swallowed;
     if (is_whole && config_.tells_of_outages && is_dead(now, way)) {
-      Flow& flow = flow_of(way == Way::sent ? glance->flow : reversed(glance->flow));
-      complain(now, way, packet.bytes(), *glance, Complaint::host_unreachable, 0, flow);
+      complain(now, way, packet.bytes(), *glance, Complaint::host_unreachable, 0, *known);
     }
     return false;
   }
   if (!is_whole) return true;
-  Flow& flow = flow_of(way == Way::sent ? glance->flow : reversed(glance->flow));
+  Flow& flow = *known;
   if (!knows(now, flow, *glance)) {
     ++counters_.swallowed;
     flow.was_forgotten = true;

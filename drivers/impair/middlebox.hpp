@@ -121,6 +121,10 @@ class MiddleboxDevice final : public base::Device {
     bool was_forgotten = false;
     bool was_complained_of = false;
     bool was_refused = false;
+    // Whether the newest that the host, and its peer, sent has an acknowledgement, whether or not
+    // it passed: a SYN alone leaves its sender in SYN-SENT.
+    bool host_has_peer = false;
+    bool peer_has_host = false;
     std::uint32_t shift = 0;
   };
   struct Held {
@@ -143,7 +147,8 @@ class MiddleboxDevice final : public base::Device {
   void molest_sender(Instant now, Way way, base::Bytes frame, const TcpGlance& glance, Flow& flow);
   void molest_receiver(Instant now, Way way, base::Bytes frame, const TcpGlance& glance,
                        Flow& flow);
-  void forge_blind(Instant now, Way way, base::Bytes frame, const TcpGlance& glance);
+  void forge_blind(Instant now, Way way, base::Bytes frame, const TcpGlance& glance,
+                   const Flow& flow);
   void forge_blind_error(Instant now, Way way, base::Bytes frame, const TcpGlance& glance);
   // An error to the sender of `frame`, which is in flight.
   void complain(Instant now, Way way, base::Bytes frame, const TcpGlance& glance,

@@ -57,12 +57,14 @@ void MiddleboxDevice::molest_receiver(Instant now, Way way, base::Bytes frame,
     flow.was_reset = true;
     hold(way, now, forge(frame, glance, {.seq = glance.end(), .flags = base::kRst}));
   }
-  forge_blind(now, way, frame, glance);
+  forge_blind(now, way, frame, glance, flow);
 }
 
-// Nothing of this may do anything: wrong by far, or older than what has been acknowledged.
-void MiddleboxDevice::forge_blind(Instant now, Way way, base::Bytes frame,
-                                  const TcpGlance& glance) {
+// Nothing of this may do anything: wrong by far, or older than what has been acknowledged. Any SYN
+// opens the connection of an end in SYN-SENT (RFC 9293 section 3.10.7.3), so none goes there: text
+// that overtook a SYN-ACK, of Fast Open for example, gives no cover.
+void MiddleboxDevice::forge_blind(Instant now, Way way, base::Bytes frame, const TcpGlance& glance,
+                                  const Flow& flow) {
   const auto some = static_cast<std::uint32_t>(random_.below(1U << 20));
   const base::Seq far = glance.end() + (kFarAhead + some);
   const base::Seq old = glance.seq - (kFarBehind + some);
@@ -73,7 +75,8 @@ void MiddleboxDevice::forge_blind(Instant now, Way way, base::Bytes frame,
          forge(frame, glance,
                {.seq = some % 2 == 0 || glance.has(base::kSyn) ? far : old, .flags = base::kRst}));
   }
-  if (random_.chance(config_.blind_segment) && !glance.has(base::kSyn)) {
+  const bool is_past_syn_sent = way == Way::received ? flow.host_has_peer : flow.peer_has_host;
+  if (random_.chance(config_.blind_segment) && !glance.has(base::kSyn) && is_past_syn_sent) {
     ++counters_.forged;
     const std::uint8_t kFlags[] = {base::kSyn, base::kAck, base::kAck | base::kFin,
                                    base::kSyn | base::kAck};

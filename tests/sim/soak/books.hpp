@@ -38,8 +38,9 @@ struct EndBook {
   std::uint32_t told_mark = 0;
   bool was_complained_of = false;  // network_error() said something
   CloseReason reason{};
-  Instant closed_at;                    // of the world
-  Instant timer_at = Instant::never();  // of the host
+  Instant closed_at;                             // of the world
+  Instant time_wait_over_at = Instant::never();  // of the world
+  Instant timer_at = Instant::never();           // of the host
   bool close_called = false;
   bool abort_called = false;
   bool lingers = false;        // close_within()

@@ -73,8 +73,9 @@ void FrameWatch::see_received(const base::Packet& packet) {
     flow.syns.push_back(
         {.seq = seg->seq, .shift = seg->window_scale, .window = seg->window, .end = seg->end()});
   }
-  if (flow.knows_peer) return note_received(flow, *seg);
-  if (flow.has_iss && flow.early.size() < kEarlyMax) flow.early.push_back(*seg);
+  const bool is_early = flow.has_iss && (flow.is_opening || !flow.knows_peer);
+  if (is_early && flow.early.size() < kEarlyMax) flow.early.push_back(*seg);
+  if (flow.knows_peer) note_received(flow, *seg);
 }
 
 void FrameWatch::note_received(Flow& flow, const TcpGlance& seg) {
@@ -115,7 +116,12 @@ void FrameWatch::see_sent(std::span<const base::Packet> frame) {
     if (!is_syn_ack) isses.clear();
     if (is_syn_ack && flow.has_iss) isses.push_back(flow.iss);
     if (isses.size() > kIssesMax) isses.erase(isses.begin());
-    flow = Flow{.key = seg->flow, .syns = std::move(flow.syns), .isses = std::move(isses)};
+    std::vector<TcpGlance> early;
+    if (is_syn_ack && flow.is_opening) early = std::move(flow.early);
+    flow = Flow{.key = seg->flow,
+                .syns = std::move(flow.syns),
+                .early = std::move(early),
+                .isses = std::move(isses)};
     flow.iss = seg->seq;
     flow.has_iss = true;
     flow.sent_end = seg->end();
@@ -132,6 +138,8 @@ void FrameWatch::see_sent(std::span<const base::Packet> frame) {
 }
 
 void FrameWatch::settle(Flow& flow, const TcpGlance& seg) {
+  // Nor need it begin with the SYN that was answered last: what this one acknowledges tells.
+  if (std::exchange(flow.is_opening, false) && !flow.isses.empty()) flow.knows_peer = false;
   const std::uint32_t so_far = seg.seq - flow.iss;
   if (flow.isses.empty() || (so_far < kFirstTextMax && !seg.seq.is_after(flow.sent_end))) return;
   const auto found = std::ranges::min_element(

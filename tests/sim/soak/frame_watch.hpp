@@ -44,7 +44,7 @@ class FrameWatch final : public base::Device {
   struct Flow {
     base::FlowKey key;                      // the host is local
     std::vector<PeerSyn> syns;              // the newest that came; any may be anybody's
-    std::vector<drivers::TcpGlance> early;  // what came before it was known whose
+    std::vector<drivers::TcpGlance> early;  // what came before it was certain whose it is
     std::optional<PeerSyn> peer_syn;        // that the connection began with
     std::optional<std::uint8_t> shift;      // that we offered
     base::Seq iss;
@@ -52,6 +52,7 @@ class FrameWatch final : public base::Device {
     // Of SYN-ACKs before: with cookies (RFC 4987 section 3.6) the client may answer any of them.
     std::vector<base::Seq> isses;
     bool has_iss = false;
+    bool is_opening = true;             // none but SYNs have left
     bool is_vague = false;              // which SYN it began with is not known
     bool knows_peer = false;            // our first segment with an ACK has left
     std::optional<base::Seq> peer_fin;  // the number behind it

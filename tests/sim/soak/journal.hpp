@@ -23,6 +23,7 @@ class Journal {
   explicit Journal(Trace trace) : trace_(std::move(trace)) {}
 
   void set_now(const Instant& now) { now_ = &now; }
+  Instant now() const { return *now_; }
 
   template <class... Arguments>
   void fail(fmt::format_string<Arguments...> format, Arguments&&... arguments) {

@@ -16,7 +16,6 @@ struct HostFate {
   bool restarted = false;
   bool stopped = false;
   std::uint64_t time_waits_given_up = 0;
-  Duration time_wait{0};  // by the world's clock
 };
 
 class Judge {

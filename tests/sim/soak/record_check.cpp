@@ -252,6 +252,7 @@ void RecordCheck::check_time_waits(const stack::Stack& stack, const Inspector& i
       journal_.fail("host {} port {}: TIME-WAIT was over after {} ms", host_, one.key.local_port,
                     lasted / std::chrono::milliseconds(1));
     }
+    note_time_wait_over(one.key);
     return true;
   });
   time_waits_given_up_ = given_up;
@@ -262,6 +263,12 @@ void RecordCheck::check_time_waits(const stack::Stack& stack, const Inspector& i
     if (in.kind_of(book.key) != RecordKind::time_wait) return;
     if (std::ranges::find(waiting_, book.key, &Waiting::key) != waiting_.end()) return;
     waiting_.push_back({book.key, now});
+  });
+}
+
+void RecordCheck::note_time_wait_over(const base::FlowKey& key) {
+  books_.for_each_end([&](std::size_t, std::size_t, EndBook& book) {
+    if (book.host == host_ && book.key == key) book.time_wait_over_at = journal_.now();
   });
 }
 

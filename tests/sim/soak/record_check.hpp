@@ -13,7 +13,7 @@ namespace handfast::sim {
 
 class RecordCheck {
  public:
-  // All are borrowed; the books tell which flows may be in TIME-WAIT.
+  // All are borrowed; the books tell which flows may be in TIME-WAIT, and are told when it is over.
   RecordCheck(std::size_t host, Books& books, Journal& journal)
       : host_(host), books_(books), journal_(journal) {}
 
@@ -49,6 +49,7 @@ class RecordCheck {
   void check_half_open(const stack::Inspector& in, const tcp::HalfOpen& half);
   void check_tables(const stack::Stack& stack, const stack::Inspector& in);
   void check_time_waits(const stack::Stack& stack, const stack::Inspector& in);
+  void note_time_wait_over(const base::FlowKey& key);
   void fail(const tcp::Tcb& tcb, const char* what, std::uint64_t a, std::uint64_t b);
 
   std::size_t host_;

@@ -131,9 +131,6 @@ void SoakRun::add_host(std::size_t index) {
   site.application =
       std::make_unique<Application>(index, world_, books_, journal_, host.config.seed ^ 0x50af);
   fates_[index].box = site.box.get();
-  const double speed = 1 + config.clock.parts_per_million / 1e6;
-  const auto time_wait = static_cast<double>((2 * config.stack.msl).count());
-  fates_[index].time_wait = Duration{static_cast<std::int64_t>(time_wait / speed)} - 2ms;
   listen(index);
 }
 
