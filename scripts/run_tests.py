@@ -50,14 +50,17 @@ class Build:
     compiler: str = "g++"
 
 
+# Compiles the files of a test's program as one, which takes half the time. With GCC they are compiled
+# one by one, as they are by hand: each must include what it needs.
+UNITY = ["--unity=on", "--unity-size=100"]
 GCC = Build("build", ["--buildtype=release", "-Db_lto=true"])
-CLANG = Build("build-clang", ["--buildtype=release", "-Dbench=false"], "clang++-19")
+CLANG = Build("build-clang", ["--buildtype=release", "-Dbench=false", *UNITY], "clang++-19")
 SANITIZED = Build(
     "build-asan",
     # What is tested is compiled with -O1 all the same (library_options). Not with -O2: the
     # instrumented code takes three times as long to compile for it.
     ["-Doptimization=0", "-Ddebug=true", "-Dcpp_args=-g1", "-Db_ndebug=false",
-     "-Db_sanitize=address,undefined", "-Dbench=false"],
+     "-Db_sanitize=address,undefined", "-Dbench=false", *UNITY],
 )
 
 

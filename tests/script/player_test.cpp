@@ -11,10 +11,10 @@
 namespace handfast::script {
 namespace {
 
-constexpr const char* kFile = HANDFAST_SCRIPTS "/open/written_here.seg";
+constexpr const char* kPlayedFile = HANDFAST_SCRIPTS "/open/written_here.seg";
 
 std::string play(std::string_view text) {
-  const auto script = parse_text(text, kFile);
+  const auto script = parse_text(text, kPlayedFile);
   if (!script) return script.error();
   auto end = HandfastEnd::start(*script);
   if (!end) return end.error();
@@ -73,7 +73,8 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"include established\ninfo nonsense 5", "there is no fact 'nonsense'"}));
 
 TEST(Player, TellsFileAndLine) {
-  EXPECT_TRUE(play("call listen\n\nexpect S 0").starts_with(std::string(kFile) + ":3: expect S 0"));
+  EXPECT_TRUE(
+      play("call listen\n\nexpect S 0").starts_with(std::string(kPlayedFile) + ":3: expect S 0"));
 }
 
 TEST(Batch, FindsScriptsButNoPreludes) {

@@ -14,7 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Address kSender = Address::v4(0x0a000001);
-constexpr Endpoint kReceiver{Address::v4(0x0a000002), 7000};
+constexpr Endpoint kTraced{Address::v4(0x0a000002), 7000};
 constexpr std::uint16_t kSourcePort = 10'000;
 constexpr std::uint64_t kSegmentBytes = 1448;  // of an MTU of 1500, with timestamps
 constexpr std::uint32_t kFullFrameMin = 1400;
@@ -103,11 +103,11 @@ TraceReport run_trace(const Trace& trace, CongestionControl algorithm,
     return std::make_unique<ScriptedDevice>(port, Script(trace), observer);
   };
   const std::size_t sender_host = world.add_host(sending);
-  const std::size_t receiver_host = world.add_host(host_at(kReceiver.address, algorithm, 2));
+  const std::size_t receiver_host = world.add_host(host_at(kTraced.address, algorithm, 2));
   const Instant start = world.now();
-  const bool is_listening = world.worker(receiver_host).listen(kReceiver, receiver).has_value();
+  const bool is_listening = world.worker(receiver_host).listen(kTraced, receiver).has_value();
   const auto connection =
-      world.worker(sender_host).connect(kReceiver, sender, {.source_port = kSourcePort});
+      world.worker(sender_host).connect(kTraced, sender, {.source_port = kSourcePort});
   if (!is_listening || !connection) flows.fail(0, "could not begin");
   if (!world.run_until([&] { return flows.through_count == 1; }, 60s)) flows.fail(0, "hangs");
   world.run_for(1s);  // the close, and what is late

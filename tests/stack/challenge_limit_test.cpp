@@ -10,16 +10,16 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::uint32_t kRecords = 4000;
+constexpr std::uint32_t kLimitedRecords = 4000;
 constexpr Instant kStart = Instant::from_ns(7'000'000'000);
 
 class ChallengeLimitTest : public testing::Test {
  public:
-  ChallengeLimitTest() { EXPECT_TRUE(limit.reserve(kRecords, {1, 2})); }
+  ChallengeLimitTest() { EXPECT_TRUE(limit.reserve(kLimitedRecords, {1, 2})); }
   // Of so many records, each asking once.
   std::uint32_t taken_by_all(Instant now) {
     std::uint32_t taken = 0;
-    for (std::uint32_t i = 0; i < kRecords; ++i) taken += limit.take(i, 1, now) ? 1 : 0;
+    for (std::uint32_t i = 0; i < kLimitedRecords; ++i) taken += limit.take(i, 1, now) ? 1 : 0;
     return taken;
   }
   ChallengeLimit limit;

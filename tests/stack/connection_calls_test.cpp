@@ -9,11 +9,6 @@ namespace {
 
 constexpr std::size_t kTosAt = 14 + 1;
 
-bool wait_open(TwoHosts& hosts) {
-  return hosts.world.run_until([&] { return hosts.client.opened == 1 && hosts.server.opened == 1; },
-                               1min);
-}
-
 void with_small_window(StackConfig& config) {
   config.receive_buffer = config.receive_buffer_max = 8192;
 }

@@ -6,11 +6,6 @@
 namespace handfast::stack {
 namespace {
 
-bool wait_open(TwoHosts& hosts) {
-  return hosts.world.run_until([&] { return hosts.client.opened == 1 && hosts.server.opened == 1; },
-                               1min);
-}
-
 TEST(Events, RefusedWhereNobodyListens) {
   TwoHosts hosts;
   ASSERT_TRUE(hosts.client_worker().connect({TwoHosts::kServer.address, 81}, hosts.client));

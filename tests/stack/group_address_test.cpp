@@ -6,14 +6,6 @@
 namespace handfast::stack {
 namespace {
 
-base::Segment syn() {
-  base::Segment segment;
-  segment.seq = base::Seq{1000};
-  segment.flags = base::kSyn;
-  segment.window = 1000;
-  return segment;
-}
-
 // A SYN to the server's port.
 Frame syn_to_station_of(const Frame& like, const Address& source, const Address& destination) {
   return frame_to_station_of(like, {source, 5000}, {destination, 80}, syn());

@@ -81,14 +81,6 @@ Address nobody(Family family) {
   return *Address::parse(family == Family::ipv4 ? "198.18.0.77" : "2001:db8::77");
 }
 
-base::Segment syn() {
-  base::Segment segment;
-  segment.seq = base::Seq{1000};
-  segment.flags = base::kSyn;
-  segment.window = 1000;
-  return segment;
-}
-
 // MUST-22, MUST-23: repeated with longer and longer waits, and forgotten after three minutes.
 TEST_P(HostilePeer, ASynFromNobodyIsAnsweredForThreeMinutes) {
   TwoHosts hosts({}, GetParam());

@@ -49,11 +49,6 @@ Frame too_big(Bytes frame, std::uint16_t mtu) {
   return answer;
 }
 
-bool wait_open(TwoHosts& hosts) {
-  return hosts.world.run_until([&] { return hosts.client.opened == 1 && hosts.server.opened == 1; },
-                               1min);
-}
-
 TEST(PathMtu, ARouterThatSaysSoCostsOneRoundTrip) {
   TwoHosts hosts;
   (void)hosts.connect();

@@ -197,6 +197,19 @@ class TwoHosts {
   drivers::LinkPort& stranger_ = world.link().add_port(stranger_pool_, {.mac = kStrangerMac});
 };
 
+inline bool wait_open(TwoHosts& hosts) {
+  return hosts.world.run_until([&] { return hosts.client.opened == 1 && hosts.server.opened == 1; },
+                               1min);
+}
+
+inline base::Segment syn() {
+  base::Segment segment;
+  segment.seq = base::Seq{1000};
+  segment.flags = base::kSyn;
+  segment.window = 1000;
+  return segment;
+}
+
 // The TCP flags of a captured segment.
 inline std::uint8_t flags_of(const Frame& frame) {
   return static_cast<std::uint8_t>(frame[tcp_at(frame) + 13]);

@@ -11,7 +11,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr base::SipKey kSecret = {1, 2};
+constexpr base::SipKey kIssKey = {1, 2};
 constexpr Instant kStart = Instant::from_ns(0);
 
 base::FlowKey flow(std::uint16_t local_port, bool is_v4 = true) {
@@ -25,12 +25,12 @@ base::FlowKey flow(std::uint16_t local_port, bool is_v4 = true) {
 TEST(InitialSequenceNumber, IsDrivenByAClockOfFourMicroseconds) {
   for (const bool is_v4 : {true, false}) {
     const base::FlowKey key = flow(1024, is_v4);
-    const base::Seq first = initial_sequence_number(key, kSecret, kStart);
-    EXPECT_EQ(initial_sequence_number(key, kSecret, kStart + 3999ns) - first, 0U);
-    EXPECT_EQ(initial_sequence_number(key, kSecret, kStart + 4us) - first, 1U);
-    EXPECT_EQ(initial_sequence_number(key, kSecret, kStart + 1s) - first, 250'000U);
+    const base::Seq first = initial_sequence_number(key, kIssKey, kStart);
+    EXPECT_EQ(initial_sequence_number(key, kIssKey, kStart + 3999ns) - first, 0U);
+    EXPECT_EQ(initial_sequence_number(key, kIssKey, kStart + 4us) - first, 1U);
+    EXPECT_EQ(initial_sequence_number(key, kIssKey, kStart + 1s) - first, 250'000U);
     // Once round in 4.77 hours.
-    EXPECT_EQ(initial_sequence_number(key, kSecret, kStart + (1LL << 32) * 4us) - first, 0U);
+    EXPECT_EQ(initial_sequence_number(key, kIssKey, kStart + (1LL << 32) * 4us) - first, 0U);
   }
 }
 
@@ -43,14 +43,14 @@ TEST(InitialSequenceNumber, DiffersBetweenConnectionsAndSecrets) {
     const auto note = [&seen](const base::FlowKey& of, const base::SipKey& secret) {
       seen.insert(initial_sequence_number(of, secret, kStart).raw());
     };
-    note(key, kSecret);
+    note(key, kIssKey);
     note(key, {1, 3});
     note(key, {2, 2});
     std::swap(key.local, key.remote);
-    note(key, kSecret);
+    note(key, kIssKey);
     key.remote_port = 81;
-    note(key, kSecret);
-    for (std::uint16_t port = 2000; port < 3000; ++port) note(flow(port, is_v4), kSecret);
+    note(key, kIssKey);
+    for (std::uint16_t port = 2000; port < 3000; ++port) note(flow(port, is_v4), kIssKey);
     EXPECT_EQ(seen.size(), 1005U);
   }
 }

@@ -5,7 +5,7 @@
 namespace handfast::tcp {
 namespace {
 
-constexpr std::uint32_t kMss = kDefaultSendMss;
+constexpr std::uint32_t kText = kDefaultSendMss;
 
 class LargeSegmentTest : public ConnectionTest {
  protected:
@@ -35,11 +35,11 @@ class LargeSegmentTest : public ConnectionTest {
 
 TEST_F(LargeSegmentTest, TakesAllThatMayLeave) {
   established_with_tso();
-  queue(text(5 * kMss + 100));
+  queue(text(5 * kText + 100));
   const Outgoing out = next();
-  EXPECT_EQ(out.length, 5 * kMss + 100);
-  EXPECT_EQ(out.segment_size, kMss);
-  EXPECT_EQ(out.segment.payload.size(), kMss);
+  EXPECT_EQ(out.length, 5 * kText + 100);
+  EXPECT_EQ(out.segment_size, kText);
+  EXPECT_EQ(out.segment.payload.size(), kText);
   EXPECT_EQ(out.segment.flags, kAck | kPsh);
   EXPECT_EQ(out.node, tcb.send_queue.front());
   EXPECT_EQ(tcb.snd_nxt, Seq{kIss + 1} + out.length);
@@ -56,9 +56,9 @@ TEST_F(LargeSegmentTest, TakesAllThatMayLeave) {
 
 TEST_F(LargeSegmentTest, OneSegmentIsNotLarge) {
   established_with_tso();
-  queue(text(kMss));
+  queue(text(kText));
   const Outgoing out = next();
-  EXPECT_EQ(out.length, kMss);
+  EXPECT_EQ(out.length, kText);
   EXPECT_EQ(out.segment_size, 0);
   queue(text(100));
   EXPECT_EQ(next().segment_size, 0);
@@ -66,9 +66,9 @@ TEST_F(LargeSegmentTest, OneSegmentIsNotLarge) {
 
 TEST_F(LargeSegmentTest, EndsWithTheCongestionWindow) {
   established_with_tso();
-  queue(text(30 * kMss));
+  queue(text(30 * kText));
   const Outgoing out = next();
-  EXPECT_EQ(out.length, tcb.cwnd / kMss * kMss);
+  EXPECT_EQ(out.length, tcb.cwnd / kText * kText);
   EXPECT_EQ(out.segment.flags, kAck);
   EXPECT_TRUE(is_at_end());
 }
@@ -76,25 +76,25 @@ TEST_F(LargeSegmentTest, EndsWithTheCongestionWindow) {
 TEST_F(LargeSegmentTest, EndsWithThePeersWindow) {
   parameters.large_text_max = 65'000;
   parameters.large_packets_max = 48;
-  established(3 * kMss + 10);
-  queue(text(5 * kMss));
-  EXPECT_EQ(next().length, 3 * kMss);
+  established(3 * kText + 10);
+  queue(text(5 * kText));
+  EXPECT_EQ(next().length, 3 * kText);
 }
 
 TEST_F(LargeSegmentTest, KeepsToThePortsBounds) {
-  established_with_tso(3 * kMss + 1);
-  queue(text(8 * kMss));
-  EXPECT_EQ(next().length, 3 * kMss);
+  established_with_tso(3 * kText + 1);
+  queue(text(8 * kText));
+  EXPECT_EQ(next().length, 3 * kText);
   parameters.large_packets_max = 2;
-  EXPECT_EQ(next().length, 2 * kMss);
+  EXPECT_EQ(next().length, 2 * kText);
 }
 
 TEST_F(LargeSegmentTest, FinRidesOnTheLast) {
   established_with_tso();
-  queue(text(2 * kMss + 7));
+  queue(text(2 * kText + 7));
   ASSERT_TRUE(close(tcb));
   const Outgoing out = next();
-  EXPECT_EQ(out.length, 2 * kMss + 7);
+  EXPECT_EQ(out.length, 2 * kText + 7);
   EXPECT_EQ(out.segment.flags, kAck | kPsh | kFin);
   EXPECT_TRUE(tcb.fin_sent());
   EXPECT_EQ(counters.payload_bytes_sent.value(), out.length);
@@ -105,35 +105,35 @@ TEST_F(LargeSegmentTest, FinRidesOnTheLast) {
 TEST_F(LargeSegmentTest, ShortPieceIsTheLast) {
   established_with_tso();
   tcb.nagle = false;
-  queue_packet(kMss);
+  queue_packet(kText);
   queue_packet(300);
-  queue_packet(kMss);
-  queue_packet(kMss);
-  EXPECT_EQ(next().length, kMss + 300);
+  queue_packet(kText);
+  queue_packet(kText);
+  EXPECT_EQ(next().length, kText + 300);
   const Outgoing second = next();
-  EXPECT_EQ(second.length, 2 * kMss);
-  EXPECT_EQ(second.segment.seq, Seq{kIss + 1} + kMss + 300);
+  EXPECT_EQ(second.length, 2 * kText);
+  EXPECT_EQ(second.segment.seq, Seq{kIss + 1} + kText + 300);
   EXPECT_TRUE(is_at_end());
 }
 
 TEST_F(LargeSegmentTest, WhatIsLostGoesSegmentBySegment) {
   established_with_tso();
-  queue(text(4 * kMss));
-  ASSERT_EQ(next().length, 4 * kMss);
+  queue(text(4 * kText));
+  ASSERT_EQ(next().length, 4 * kText);
   finish_output(tcb, context);
   wait(std::chrono::seconds(3));
   ASSERT_FALSE(sent_by_timer.empty());
-  for (const Sent& sent : sent_by_timer) EXPECT_EQ(sent.payload.size(), kMss);
+  for (const Sent& sent : sent_by_timer) EXPECT_EQ(sent.payload.size(), kText);
 }
 
 class PacketSendTest : public LargeSegmentTest {};
 
 TEST_F(PacketSendTest, LongerThanASegmentIsCopiedBehind) {
   established();
-  queue_packet(2 * kMss + 5);
+  queue_packet(2 * kText + 5);
   const auto sent = output();
   ASSERT_EQ(sent.size(), 3U);
-  EXPECT_EQ(sent[0].payload + sent[1].payload + sent[2].payload, std::string(2 * kMss + 5, 'p'));
+  EXPECT_EQ(sent[0].payload + sent[1].payload + sent[2].payload, std::string(2 * kText + 5, 'p'));
   EXPECT_EQ(sent[2].payload.size(), 5U);
 }
 
@@ -155,7 +155,7 @@ TEST_F(PacketSendTest, NoPacketsForTheRest) {
   ASSERT_TRUE(cache.allocate(packet));
   std::vector<base::Packet> taken;
   for (base::Packet other; cache.allocate(other);) taken.push_back(other);
-  const std::span<std::byte> long_text{packet.data + kHeaderRoom, 2 * kMss};
+  const std::span<std::byte> long_text{packet.data + kHeaderRoom, 2 * kText};
   const auto result = tcp::send(tcb, packet, long_text, context);
   ASSERT_FALSE(result.has_value());
   EXPECT_EQ(result.error(), Error::no_packet_buffer);

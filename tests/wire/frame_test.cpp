@@ -7,8 +7,6 @@
 namespace handfast::wire {
 namespace {
 
-const Buffer kHello = bytes_of("hello");
-
 // A frame with `options` (a multiple of 4 bytes) in its IPv4 header and `payload` behind it.
 Buffer frame_with_ip_options(const Buffer& options) {
   Buffer frame = tcp_frame(data_segment(kHello));

@@ -21,14 +21,14 @@ Drop drop_with(Buffer frame, std::size_t at, std::initializer_list<unsigned> val
   return parse(frame).drop;
 }
 
-Parsed parse_error_about(const Buffer& quote, std::uint8_t type) {
+Parsed parse_error6_about(const Buffer& quote, std::uint8_t type) {
   Buffer frame = icmpv6_frame(type, 1, 0, quote);
   Parsed parsed = parse(frame);
   parsed.icmp.body = {};  // the frame ends here
   return parsed;
 }
 
-Buffer quote_with_byte(std::size_t at, unsigned value) {
+Buffer quote6_with_byte(std::size_t at, unsigned value) {
   Buffer quote = quote_of_v6(tcp6_frame(data_segment({})));
   quote[at] = static_cast<std::byte>(value);
   return quote;
@@ -105,7 +105,7 @@ TEST(Icmpv6, ItsChecksumIsMandatoryAndCoversTheAddresses) {
 TEST(Icmpv6, ErrorsQuoteTheSegmentTheyAreAbout) {
   const Buffer quote = quote_of_v6(tcp6_frame(data_segment({})));
   for (const auto type : std::to_array<std::uint8_t>({1, 2, 3, 4})) {
-    const Parsed parsed = parse_error_about(quote, type);
+    const Parsed parsed = parse_error6_about(quote, type);
     ASSERT_EQ(parsed.drop, Drop::none);
     ASSERT_TRUE(parsed.quoted.has_value()) << +type;
     EXPECT_EQ(parsed.quoted->source, kPeers6);
@@ -115,21 +115,21 @@ TEST(Icmpv6, ErrorsQuoteTheSegmentTheyAreAbout) {
     EXPECT_EQ(parsed.quoted->seq, base::Seq{0x12345678});
   }
   for (const auto type : std::to_array<std::uint8_t>({0, 5, 100, 127, 128, 129})) {
-    EXPECT_FALSE(parse_error_about(quote, type).quoted.has_value()) << +type;
+    EXPECT_FALSE(parse_error6_about(quote, type).quoted.has_value()) << +type;
   }
 }
 
 TEST(Icmpv6, MalformedQuotesAreNoQuotes) {
   const auto is_quote = [](const Buffer& quote) {
-    return parse_error_about(quote, kIcmpv6TimeExceeded).quoted.has_value();
+    return parse_error6_about(quote, kIcmpv6TimeExceeded).quoted.has_value();
   };
-  EXPECT_TRUE(is_quote(quote_with_byte(7, 1)));  // the hop limit it died with
+  EXPECT_TRUE(is_quote(quote6_with_byte(7, 1)));  // the hop limit it died with
   EXPECT_FALSE(is_quote({}));
   EXPECT_FALSE(is_quote(quote_of_v6(tcp6_frame(data_segment({})), 7)));
-  EXPECT_FALSE(is_quote(quote_with_byte(0, 0x45)));
-  EXPECT_FALSE(is_quote(quote_with_byte(5, 7)));   // payload length
-  EXPECT_FALSE(is_quote(quote_with_byte(6, 17)));  // UDP
-  EXPECT_FALSE(is_quote(quote_with_byte(6, 44)));  // a fragment: we send none
+  EXPECT_FALSE(is_quote(quote6_with_byte(0, 0x45)));
+  EXPECT_FALSE(is_quote(quote6_with_byte(5, 7)));   // payload length
+  EXPECT_FALSE(is_quote(quote6_with_byte(6, 17)));  // UDP
+  EXPECT_FALSE(is_quote(quote6_with_byte(6, 44)));  // a fragment: we send none
 }
 
 // Or an ICMPv6 message would reach a connection over IPv4, which is what mapped addresses mean
@@ -141,7 +141,7 @@ TEST(Icmpv6, QuotesOfMappedAddressesAreNoQuotes) {
   for (const std::size_t at : {kSourceAt, kDestinationAt}) {
     Buffer quote = quote_of_v6(tcp6_frame(data_segment({})));
     std::memcpy(&quote[at], mapped.bytes().data(), sizeof mapped);
-    EXPECT_FALSE(parse_error_about(quote, kIcmpv6PacketTooBig).quoted.has_value()) << at;
+    EXPECT_FALSE(parse_error6_about(quote, kIcmpv6PacketTooBig).quoted.has_value()) << at;
   }
 }
 

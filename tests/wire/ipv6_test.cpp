@@ -7,7 +7,6 @@
 namespace handfast::wire {
 namespace {
 
-const Buffer kHello = bytes_of("hello");
 constexpr std::uint8_t kHopByHop = 0;
 constexpr std::uint8_t kRoutingHeader = 43;
 constexpr std::uint8_t kFragmentHeader = 44;

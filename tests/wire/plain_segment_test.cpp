@@ -31,7 +31,7 @@ bool has_plain_layout(const Buffer& bytes, const Parsed& parsed) {
          bytes[kIpAt] == std::byte{0x45};
 }
 
-void expect_same_options(const base::TcpOptions& got, const base::TcpOptions& want) {
+void expect_plain_options(const base::TcpOptions& got, const base::TcpOptions& want) {
   using enum base::TcpOptions::Present;
   ASSERT_EQ(got.present, want.present);
   ASSERT_EQ(got.sack_count, want.sack_count);
@@ -60,7 +60,7 @@ void expect_agreement(Buffer& bytes, std::uint8_t flags = 0) {
   EXPECT_EQ(static_cast<int>(plain.segment.ecn), parsed.frame.tos & 3);
   EXPECT_EQ(plain.segment.payload.data(), parsed.segment.payload.data());
   EXPECT_EQ(plain.segment.payload.size(), parsed.segment.payload.size());
-  expect_same_options(plain.segment.options, parsed.segment.options);
+  expect_plain_options(plain.segment.options, parsed.segment.options);
 }
 
 base::Segment with_timestamps(base::Bytes text) {

@@ -34,6 +34,7 @@ inline Buffer bytes_of(std::string_view text) {
   const auto bytes = std::as_bytes(std::span{text});
   return {bytes.begin(), bytes.end()};
 }
+inline const Buffer kHello = bytes_of("hello");
 
 inline Buffer to_buffer(std::initializer_list<unsigned> values) {
   Buffer out;

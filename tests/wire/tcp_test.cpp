@@ -11,8 +11,6 @@ using base::Segment;
 using base::Seq;
 using base::TcpOptions;
 
-const Buffer kHello = bytes_of("hello");
-
 // Captured layouts of Linux, their checksums computed by an independent program.
 const Buffer kLinuxSyn = to_buffer(
     {0x02, 0x00, 0x00, 0x00, 0x00, 0x01, 0x02, 0x00, 0x00, 0x00, 0x00, 0x02, 0x08, 0x00, 0x45,

@@ -9,8 +9,6 @@ namespace {
 enum class Use : std::uint8_t { inject, expect };
 
 constexpr std::string_view kFlagLetters = "FSRPAUEC";  // bit 0 first
-// What happens at once happens within so long.
-constexpr Duration kAtOnce = std::chrono::milliseconds(1);
 
 std::uint8_t parse_flags(Line& line) {
   const std::string word = line.words().take();

@@ -7,6 +7,9 @@
 
 namespace handfast::script {
 
+// What happens at once happens within so long.
+inline constexpr Duration kAtOnce = std::chrono::milliseconds(1);
+
 // A segment that is sent to the tested stack: every number in it is exact.
 SegmentSpec parse_injected(Line& line);
 // One that is awaited, and when.

@@ -8,8 +8,6 @@
 namespace handfast::script {
 namespace {
 
-constexpr Duration kAtOnce = std::chrono::milliseconds(1);
-
 // The value of an enum whose names are those of to_string(), as single words.
 template <class Enum>
 Enum parse_named(Line& line, std::uint8_t count, std::string_view what) {

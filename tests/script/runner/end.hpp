@@ -22,6 +22,8 @@ using FrameBytes = std::vector<std::byte>;
 inline constexpr base::MacAddress kLocalMac{2, 0, 0, 0, 0, 1};  // of the tested stack
 inline constexpr base::MacAddress kPeerMac{2, 0, 0, 0, 0, 2};
 
+inline constexpr std::uint16_t kServerPort = 80;
+
 // What a connection of a script is known by; addresses are the script's.
 struct FlowPorts {
   std::uint16_t local = 0;

@@ -23,7 +23,6 @@
 namespace handfast::script {
 namespace {
 
-constexpr std::uint16_t kServerPort = 80;
 // The kernel's own timers look no closer than this.
 constexpr Duration kPause = std::chrono::milliseconds(5);
 

@@ -11,7 +11,6 @@
 namespace handfast::script {
 namespace {
 
-constexpr std::uint16_t kServerPort = 80;
 constexpr std::uint16_t kFirstClientPort = 40'000;
 // How much longer than written a clock that is not exact may take.
 constexpr Duration kPatience = std::chrono::seconds(4);
