@@ -5,6 +5,7 @@
 #include "tcp/acknowledge.hpp"
 #include "tcp/congestion/congestion.hpp"
 #include "tcp/handshake_options.hpp"
+#include "tcp/path_mtu.hpp"
 #include "tcp/receive_window.hpp"
 #include "tcp/recovery.hpp"
 #include "tcp/rtt.hpp"
@@ -273,6 +274,7 @@ bool plan_probe(Tcb& tcb, Context& context, Outgoing& out) {
     const Seq edge = tcb.snd_una + tcb.snd_wnd;
     const std::uint32_t room = edge.is_after(tcb.snd_nxt) ? edge - tcb.snd_nxt : 0;
     length = std::min({std::max(1U, room), node->length, std::uint32_t{tcb.snd_mss}});
+    if (is_probe_suspect(tcb)) length = 1;
   }
   begin_segment(tcb, context, tcb.snd_nxt, length, out.segment);
   if (node != nullptr) out.segment.payload = {node->text, length};

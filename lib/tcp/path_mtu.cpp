@@ -26,6 +26,7 @@ constexpr std::uint8_t kDoublingsMax = 7;  // 21 hours
 // before, since then it is rather plain loss.
 constexpr std::uint8_t kSilentTimeouts = 2;
 constexpr std::uint8_t kSilentTimeoutsAfterArrivals = 5;
+constexpr std::uint8_t kSilentProbes = 3;  // of the window
 // MSS to fall back to. Most paths that swallow large packets are tunnels and take the first; the
 // second is what every host takes (RFC 9293 section 3.7.1, MUST-15).
 constexpr std::array<std::uint16_t, 2> kSmallerMss = {1024, kDefaultSendMss};
@@ -39,13 +40,16 @@ std::uint32_t header_bytes(const Tcb& tcb) {
   return (tcb.key.local.is_v4() ? 40 : 60) + option_bytes(tcb);
 }
 
-// The segment sent and not acknowledged that holds `seq`.
-const SendNode* sent_node_at(const Tcb& tcb, Seq seq) {
+// Bytes of text in the segment sent and not acknowledged that holds `seq`; 0: there is none. What
+// left as a probe of the window is not in flight, but was sent.
+std::uint32_t sent_text_at(const Tcb& tcb, Seq seq) {
   for (const SendNode* node = tcb.send_queue.front(); node != nullptr && node->is_sent;
        node = tcb.send_queue.after(node)) {
-    if (seq.is_within(node->seq, node->length)) return node;
+    if (seq.is_within(node->seq, node->length)) return node->length;
   }
-  return nullptr;
+  if (!tcb.is_persisting() || seq != tcb.snd_nxt) return 0;
+  const Seq probed = tcb.fin_sent() ? tcb.snd_end : tcb.snd_max;
+  return probed - tcb.snd_nxt;
 }
 
 // What a router that does not say will take: the next plateau below what it refused.
@@ -79,9 +83,9 @@ void resend_too_big(Tcb& tcb) {
 }  // namespace
 
 IcmpVerdict packet_too_big(Tcb& tcb, Seq quoted, std::uint16_t mtu, Context& context) {
-  const SendNode* const refused = sent_node_at(tcb, quoted);
-  if (refused == nullptr) return IcmpVerdict::disbelieve;
-  const std::uint32_t packet = refused->length + header_bytes(tcb);
+  const std::uint32_t text = sent_text_at(tcb, quoted);
+  if (text == 0) return IcmpVerdict::disbelieve;
+  const std::uint32_t packet = text + header_bytes(tcb);
   const bool is_v4 = tcb.key.local.is_v4();
   if (is_v4 && mtu == 0) mtu = plateau_below(packet);
   // RFC 8201 section 4: less than the least of IPv6 is discarded.
@@ -89,7 +93,7 @@ IcmpVerdict packet_too_big(Tcb& tcb, Seq quoted, std::uint16_t mtu, Context& con
   const std::uint32_t mss = mss_for(tcb, mtu);
   if (mss >= tcb.snd_mss) return IcmpVerdict::disbelieve;
   lower(tcb, mss, context.now + kTriedAgainAfter);
-  resend_too_big(tcb);
+  if (tcb.in_flight() > 0) resend_too_big(tcb);
   ++context.counters.path_mtu_lowered;
   return IcmpVerdict::note;
 }
@@ -110,6 +114,10 @@ void suspect_black_hole(Tcb& tcb, Context& context) {
   lower(tcb, *smaller - options, context.now + (1LL << doublings) * kTriedAgainAfter);
   if (t.black_holes < kDoublingsMax) ++t.black_holes;
   ++context.counters.path_mtu_black_holes;
+}
+
+bool is_probe_suspect(const Tcb& tcb) {
+  return tcb.retransmits > kSilentProbes;
 }
 
 std::size_t PathMtus::place_of(const Address& remote) {

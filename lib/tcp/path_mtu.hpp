@@ -30,6 +30,10 @@ IcmpVerdict packet_too_big(Tcb& tcb, Seq quoted, std::uint16_t mtu, Context& con
 // have arrived before.
 void suspect_black_hole(Tcb& tcb, Context& context);
 
+// Whether so many probes of the window were not answered that the path may swallow what fills it: a
+// byte passes everywhere.
+bool is_probe_suspect(const Tcb& tcb);
+
 // What was told of the paths to other hosts in the last ten minutes (RFC 1191 section 6.3, RFC 8201
 // section 5.3), by address; what is new takes the place of what is old. One worker's own.
 class PathMtus {

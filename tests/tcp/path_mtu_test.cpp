@@ -23,6 +23,17 @@ class PathMtu : public ConnectionTest {
     queue(std::string(3U * tcb.snd_mss, 'x'));
     ASSERT_EQ(output().size(), 3U);
   }
+  // With all else acknowledged, and the window less than a segment.
+  void sends_a_probe_of(std::uint16_t window) {
+    sends_three_segments();
+    arrive(make(kAck, kPeerIss + 1, tcb.snd_nxt.raw(), window));
+    queue(std::string(1460, 'p'));
+    ASSERT_TRUE(output().empty());
+    sent_by_timer.clear();
+    while (sent_by_timer.empty()) wait(10ms);
+    ASSERT_EQ(sent_by_timer[0].payload.size(), std::max<std::size_t>(window, 1));
+    ASSERT_EQ(tcb.in_flight(), 0U);
+  }
   IcmpVerdict too_big(std::uint32_t quoted, std::uint16_t mtu) {
     return packet_too_big(tcb, Seq{quoted}, mtu, context);
   }
@@ -111,6 +122,28 @@ TEST_F(PathMtu, ARepeatedErrorDoesNothing) {
   EXPECT_TRUE(output().empty());
 }
 
+// What fills a window of less than a segment leaves as a probe, and is not in flight.
+TEST_F(PathMtu, AProbeThatWasTooBigIsSentAgainAtOnceAndSmaller) {
+  sends_a_probe_of(748);
+  EXPECT_EQ(too_big(tcb.snd_nxt.raw(), 788), IcmpVerdict::disbelieve);  // it was no larger
+  EXPECT_EQ(too_big(tcb.snd_nxt.raw() - 1, 576), IcmpVerdict::disbelieve);
+  EXPECT_EQ(too_big(tcb.snd_nxt.raw() + 1, 576), IcmpVerdict::disbelieve);
+  EXPECT_EQ(too_big(tcb.snd_nxt.raw(), 576), IcmpVerdict::note);
+  EXPECT_EQ(tcb.snd_mss, 536);
+  const Seq next = tcb.snd_nxt;
+  const auto sent = output();
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(sent[0].segment.seq, next);
+  EXPECT_EQ(sent[0].payload.size(), 536U);
+  EXPECT_EQ(counters.snapshot().path_mtu_lowered, 1U);
+}
+
+TEST_F(PathMtu, AProbeOfAClosedWindowWasNotTooBig) {
+  sends_a_probe_of(0);
+  EXPECT_EQ(too_big(tcb.snd_nxt.raw(), 68), IcmpVerdict::disbelieve);
+  EXPECT_EQ(tcb.snd_mss, 1460);
+}
+
 // RFC 1191 section 5: an old router says 0, and the next plateau of section 7.1 is tried.
 TEST_F(PathMtu, AnOldRouterIsAnsweredWithTheNextPlateau) {
   sends_three_segments();
@@ -185,6 +218,31 @@ TEST_F(PathMtu, SilenceAboutAFullSegmentMakesItSmaller) {
   EXPECT_EQ(counters.snapshot().path_mtu_black_holes, 2U);
   acknowledge_all();
   EXPECT_EQ(tcb.retransmits, 0U);
+}
+
+TEST_F(PathMtu, SilenceAboutAProbeMakesItAByte) {
+  sends_a_probe_of(748);
+  while (sent_by_timer.size() < 5) wait(100ms);
+  for (std::size_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(sent_by_timer[i].payload.size(), i < 3 ? 748U : 1U) << i;
+    EXPECT_EQ(sent_by_timer[i].segment.seq, tcb.snd_nxt) << i;
+  }
+  EXPECT_EQ(tcb.snd_mss, 1460);
+  // The byte has arrived, and the window is worth a segment meanwhile.
+  arrive(make(kAck, kPeerIss + 1, tcb.snd_nxt.raw() + 1, 2000));
+  EXPECT_EQ(longest(output()), 1459U);
+}
+
+// The count is of silence, not of probes.
+TEST_F(PathMtu, AnsweredProbesStayAsLargeAsTheWindow) {
+  sends_a_probe_of(748);
+  for (std::size_t i = 1; i < 6; ++i) {
+    arrive(make(kAck, kPeerIss + 1, tcb.snd_nxt.raw(), 748));
+    output();
+    sent_by_timer.clear();
+    while (sent_by_timer.empty()) wait(10ms);
+    EXPECT_EQ(sent_by_timer[0].payload.size(), 748U);
+  }
 }
 
 TEST_F(PathMtu, SilenceAboutASmallSegmentSaysNothing) {
