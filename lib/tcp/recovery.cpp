@@ -95,10 +95,12 @@ void count_needless_resend(Tcb& tcb, const base::Segment& seg) {
   --t.resent_segments;
 }
 
-// Whether what was sent again need not have been.
+// Whether what was sent again need not have been; or had not been yet, and has arrived meanwhile:
+// the ACKs of one burst are all taken before anything leaves.
 bool was_for_nothing(const Tcb& tcb, const AckNews& news) {
   const Transfer& t = *tcb.transfer;
-  if (!t.can_undo || t.first_resent_ts == 0) return false;
+  if (!t.can_undo) return false;
+  if (t.first_resent_ts == 0) return t.recovery == Recovery::fast && t.lost_bytes == 0;
   return news.copy_was_needless || (news.dsack && t.resent_segments == 0);
 }
 

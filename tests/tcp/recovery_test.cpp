@@ -356,6 +356,22 @@ TEST_F(RecoveryTest, UndoneRecoveryTeachesThatThePathReorders) {
   EXPECT_EQ(numbers(sent_by_timer), Numbers{6});
 }
 
+// Both ACKs come in one burst, so that nothing was sent again between them: no echo and no D-SACK
+// will ever tell.
+TEST_F(RecoveryTest, WhatArrivesBeforeItIsSentAgainWasNeverLost) {
+  send_flight(10);
+  wait(20ms);
+  arrive(ack(1, {{2, 4}}));
+  ASSERT_EQ(tcb.ssthresh, 5'000U);
+  arrive(ack(5));
+  EXPECT_EQ(counters.recoveries_undone.value(), 1U);
+  EXPECT_GE(tcb.cwnd, 10'000U);
+  EXPECT_EQ(tcb.ssthresh, kNeverLost);
+  EXPECT_TRUE(tcb.transfer->was_reordered);
+  EXPECT_TRUE(sent_segments().empty());  // nothing is left to send
+  EXPECT_EQ(counters.data_retransmitted.value(), 0U);
+}
+
 TEST_F(RecoveryTest, UndoingWaitsForWhatElseWasThoughtLost) {
   config.timestamps = true;
   restart();

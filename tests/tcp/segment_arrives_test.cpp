@@ -279,6 +279,21 @@ TEST_F(Timestamps, ALateSegmentIsNoOldDuplicate) {
   EXPECT_EQ(tcb.ts_recent, 1001U);  // which never goes back (R3)
 }
 
+// On a path that reorders: "ab" is sent again and overtakes "ef", which is late. Eleven ticks are
+// too many even then.
+TEST_F(Timestamps, WhileTextIsMissingALateSegmentMayBeTenTicksOlder) {
+  arrive(stamped(make(kAck, kPeerIss + 3, kIss + 1), 1000), "cd");
+  arrive(stamped(make(kAck, kPeerIss + 7, kIss + 1), 1000), "gh");
+  arrive(stamped(make(kAck, kPeerIss + 1, kIss + 1), 1020), "ab");
+  output();
+  arrive(stamped(make(kAck, kPeerIss + 9, kIss + 1), 1009), "ij");
+  EXPECT_EQ(counters.paws_rejected.value(), 1U);
+  arrive(stamped(make(kAck, kPeerIss + 5, kIss + 1), 1010), "ef");
+  EXPECT_EQ(delivered, "abcdefgh");
+  EXPECT_EQ(counters.paws_rejected.value(), 1U);
+  EXPECT_EQ(tcb.ts_recent, 1020U);
+}
+
 TEST_F(Timestamps, SegmentWithoutOneIsDropped) {
   arrive(make(kAck, kPeerIss + 1, kIss + 1), "bare");
   EXPECT_EQ(delivered, "");
