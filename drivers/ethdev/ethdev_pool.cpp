@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <rte_errno.h>
 #include <rte_mempool.h>
-#include <rte_ring.h>
 
 #include <algorithm>
 #include <array>
@@ -55,6 +54,21 @@ class ReturnBatch {
   std::array<void*, kBulk> mbufs_;
 };
 
+// The last freed first: a stack of packets goes round in few of them, which stay in cache. DPDK's
+// usual ring goes through all of them, whatever is in use: with one end's packets freed by another
+// core, each is cold when it is taken again. Not every build of DPDK has the stack.
+rte_mempool* create_mempool(const std::string& name, const PoolOptions& options,
+                            std::uint32_t cache) {
+  rte_mempool* mempool = nullptr;
+  for (const char* const handler : {"stack", "ring_mp_mc"}) {
+    mempool = rte_pktmbuf_pool_create_by_ops(name.c_str(), options.packets, cache, 0,
+                                             static_cast<std::uint16_t>(buffer_size(options)),
+                                             SOCKET_ID_ANY, handler);
+    if (mempool != nullptr || rte_errno != EINVAL) break;
+  }
+  return mempool;
+}
+
 }  // namespace
 
 std::uint64_t pool_memory(const PoolOptions& options) {
@@ -69,10 +83,7 @@ std::expected<std::unique_ptr<EthdevPool>, std::string> EthdevPool::create(
     const std::string& name, const PoolOptions& options) {
   // DPDK asks that a cache hold at most two thirds of the pool.
   const auto cache = std::min<std::uint32_t>(options.cache, options.packets / 2);
-  // The handler is named, since free_sixteenths() reads its ring.
-  rte_mempool* const mempool = rte_pktmbuf_pool_create_by_ops(
-      name.c_str(), options.packets, cache, 0, static_cast<std::uint16_t>(buffer_size(options)),
-      SOCKET_ID_ANY, "ring_mp_mc");
+  rte_mempool* const mempool = create_mempool(name, options, cache);
   if (mempool == nullptr) {
     return std::unexpected(fmt::format(
         "no memory for {} packets ({} MB) of pool {}: {}; ask for fewer packets, or give EAL more "
@@ -135,7 +146,7 @@ bool EthdevPool::is_shared(const base::Packet& packet) const {
 // Without the threads' caches, which are many lines to read and hold little
 // (rte_mempool_avail_count reads them all).
 unsigned EthdevPool::free_sixteenths() const {
-  const std::uint64_t free = rte_ring_count(static_cast<const rte_ring*>(mempool_->pool_data));
+  const std::uint64_t free = rte_mempool_get_ops(mempool_->ops_index)->get_count(mempool_);
   return static_cast<unsigned>(free * 16 / mempool_->size);
 }
 

@@ -322,11 +322,23 @@ bool completes_calm_flight(const Tcb& tcb, const base::Segment& seg) {
          !(tcb.ecn && seg.has(base::kEce));
 }
 
+// The send buffer goes by this. It rises at once and falls by little, and that only while there is
+// more to send: what a pause leaves says nothing of what the path takes.
+void note_flight(Transfer& t, std::uint32_t flight) {
+  constexpr std::uint32_t kFallShift = 6;
+  if (flight > t.flight_of_late) {
+    t.flight_of_late = flight;
+  } else if (t.unsent != nullptr) {
+    t.flight_of_late -= (t.flight_of_late - flight) >> kFallShift;
+  }
+}
+
 // What take_ack() comes to then.
 AckNews take_calm_ack(Tcb& tcb, const base::Segment& seg, Context& context) {
   AckNews news;
   Transfer& t = *tcb.transfer;
   news.sample.prior_flight = tcb.in_flight();
+  note_flight(t, news.sample.prior_flight);
   news.sample.is_cwnd_limited = t.cwnd_limited;
   news.sample.is_reordered = t.was_reordered;
   take_cumulative_ack(tcb, seg.ack, tcb.timestamps ? seg.options.ts_echo : 0, news, context);
@@ -352,6 +364,7 @@ AckNews take_ack(Tcb& tcb, const base::Segment& seg, bool is_duplicate, Context&
   const std::uint32_t ts_echo = tcb.timestamps ? seg.options.ts_echo : 0;
   Transfer& t = *tcb.transfer;
   news.sample.prior_flight = pipe(tcb);
+  note_flight(t, news.sample.prior_flight);
   news.sample.is_cwnd_limited = t.cwnd_limited;
   news.sample.is_reordered = t.was_reordered;
   news.sample.ece = tcb.ecn && seg.has(base::kEce);

@@ -49,9 +49,15 @@ SendNode* node_to_fill(Tcb& tcb, std::uint32_t capacity, Context& context) {
   return fresh;
 }
 
-// Twice the window, so that the next flight is there when this one is acknowledged; within bounds.
+// Where the window is the limit, twice that, so that the next flight is there when this one is
+// acknowledged. Where it is not, what is in flight of late and a little more: text that waits for
+// longer has left the cache when its turn comes, and is fetched from memory again to be sent.
 std::uint32_t send_buffer(const Tcb& tcb, const Parameters& p) {
-  return std::clamp(2 * std::min(tcb.cwnd, p.send_buffer_max), p.send_buffer, p.send_buffer_max);
+  const std::uint32_t window = std::min(tcb.cwnd, p.send_buffer_max);
+  const std::uint32_t flight = tcb.transfer == nullptr ? 0 : tcb.transfer->flight_of_late;
+  const bool is_limit = flight >= window - window / 4;
+  return std::clamp(is_limit ? 2 * window : flight + p.send_buffer, p.send_buffer,
+                    p.send_buffer_max);
 }
 
 std::size_t send_room(const Tcb& tcb, const Parameters& p) {

@@ -72,6 +72,44 @@ TEST_F(Output, SendIsShortWhenTheBufferIsFull) {
   EXPECT_EQ(queue("x"), 0U);
 }
 
+TEST_F(Output, SendBufferIsTwiceTheWindowWhereThatIsTheLimit) {
+  config.send_buffer = 1000;
+  config.send_buffer_max = 1 << 20;
+  restart();
+  established();
+  ASSERT_NE(take_transfer(tcb, context), nullptr);
+  tcb.transfer->flight_of_late = tcb.cwnd;
+  EXPECT_EQ(queue(std::string(100'000, 'a')), 2 * tcb.cwnd);
+}
+
+TEST_F(Output, SendBufferIsALittleMoreThanTheFlightWhereTheWindowIsNoLimit) {
+  config.send_buffer = 1000;
+  config.send_buffer_max = 1 << 20;
+  restart();
+  established();
+  ASSERT_NE(take_transfer(tcb, context), nullptr);
+  tcb.transfer->flight_of_late = tcb.cwnd / 2;
+  EXPECT_EQ(queue(std::string(100'000, 'a')), tcb.cwnd / 2 + 1000);
+}
+
+TEST_F(Output, FlightOfLateIsForgottenSlowlyAndNotInAPause) {
+  established();
+  queue(std::string(1072, 'a'));
+  ASSERT_EQ(output().size(), 2U);
+  tcb.transfer->flight_of_late = 2000;
+  arrive(make(kAck, kPeerIss + 1, kIss + 1 + 536));
+  EXPECT_EQ(tcb.transfer->flight_of_late, 2000U);  // nothing is waiting
+  queue("more");
+  arrive(make(kAck, kPeerIss + 1, kIss + 1 + 1072));
+  const std::uint32_t later = tcb.transfer->flight_of_late;
+  EXPECT_LT(later, 2000U);
+  EXPECT_GT(later, 1900U);
+  tcb.transfer->flight_of_late = 0;
+  output();
+  arrive(make(kAck, kPeerIss + 1, kIss + 1 + 1076));
+  EXPECT_EQ(tcb.transfer->flight_of_late, 4U);
+}
+
 TEST_F(Output, PeersWindowIsHonoured) {
   established(700);
   queue(std::string(2000, 'a'));
