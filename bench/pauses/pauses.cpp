@@ -89,7 +89,7 @@ int run(int count, char** values) {
   CLI11_PARSE(app, count, values);
   if (cpus.empty()) {
     cpus = runtime::allowed_cpus();
-    cpus.resize(std::min<std::size_t>(cpus.size(), 2));
+    if (cpus.size() > 2) cpus.resize(2);
   }
 
   const auto length = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
