@@ -44,6 +44,24 @@ def with_rows(text, table, order):
     return "\n".join([*lines[:first + 1], *(rows[name] for name in known + others), *lines[last:]])
 
 
+ELSEWHEN = ", at another time: "
+
+
+def with_note(text, how, names):
+    """`text` with a paragraph that says how these rows were measured. Earlier ones no longer speak of
+    them, and go when nothing is left."""
+    paragraphs = []
+    for paragraph in text.split("\n\n"):
+        before, is_note, rows = paragraph.partition(ELSEWHEN)
+        if is_note:
+            left = [row for row in rows.rstrip(".").split(", ") if row not in names]
+            if not left:
+                continue
+            paragraph = f"{before}{ELSEWHEN}{', '.join(left)}."
+        paragraphs.append(paragraph)
+    return "\n\n".join([*paragraphs, f"{how}{ELSEWHEN}{', '.join(names)}."])
+
+
 def write(author, text):
     """In place of what was there."""
     before, first, rest = PAGE.read_text().partition(first_line(author))

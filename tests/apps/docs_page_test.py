@@ -40,5 +40,18 @@ class SomeRows(unittest.TestCase):
         self.assertEqual(docs_page.with_rows("Not yet.", table, ["b"]), f"Not yet.\n\n{table}")
 
 
+class Notes(unittest.TestCase):
+    def test_a_row_is_told_of_by_its_last_one(self):
+        text = docs_page.with_note(PAGE, "`--rounds 1`", ["a", "b"])
+        text = docs_page.with_note(text, "`--rounds 2`", ["b", "d"])
+        self.assertEqual(text, f"{PAGE}\n\n`--rounds 1`, at another time: a.\n\n"
+                         "`--rounds 2`, at another time: b, d.")
+
+    def test_one_with_no_row_left_goes(self):
+        text = docs_page.with_note(PAGE, "`--rounds 1`", ["a"])
+        text = docs_page.with_note(text, "`--rounds 2`", ["b", "a"])
+        self.assertEqual(text, f"{PAGE}\n\n`--rounds 2`, at another time: b, a.")
+
+
 if __name__ == "__main__":
     unittest.main()
