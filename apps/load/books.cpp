@@ -136,13 +136,14 @@ double frames_per_connection(const Side& client) {
 }
 
 bool is_drop(std::string_view counter) {
-  constexpr std::array<std::string_view, 12> kOthers = {
+  constexpr std::array<std::string_view, 13> kOthers = {
       "half_open_refused",      "connections_refused",
       "no_packet_buffer",       "no_route",
       "hand_over_full",         "neighbour_queue_dropped",
       "neighbour_unreachable",  "half_open_expired",
       "answers_dropped",        "text_refused_no_packets",
-      "syn_dropped_no_packets", "out_of_order_dropped"};
+      "syn_dropped_no_packets", "out_of_order_dropped",
+      "out_of_order_given_up"};
   if (counter.starts_with("drop_") || counter.starts_with("port_")) return true;
   for (const std::string_view other : kOthers) {
     if (counter == other) return true;

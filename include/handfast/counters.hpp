@@ -69,6 +69,7 @@ namespace handfast {
   X(keep_alive_probes, "probes of an idle connection")                                           \
   X(out_of_order_kept, "segments kept until the gap before them closed")                         \
   X(out_of_order_dropped, "segments beyond a gap dropped: a bound was reached")   \
+  X(out_of_order_given_up, "packets kept beyond a gap and dropped: buffers were scarce")          \
   X(duplicate_segments, "segments wholly received before")                                       \
   X(delayed_acks, "ACKs that waited in vain for data to ride on, or for a second segment")        \
   X(congestion_marks, "segments with text that arrived marked CE (RFC 3168)")                     \

@@ -30,7 +30,8 @@ void Stack::at_connection(std::uint32_t index, Arrived& arrived) {
   const bool asked_for_cookie = tcb.fast_open && tcb.state == State::syn_sent;
   const bool syn_was_lost = tcb.retransmits > 0;
   const base::Seq before_text = tcb.snd_una + 1;  // in SYN-SENT
-  if (!arrived.segment.payload.empty() && packets_.is_scarce()) refuse_text(arrived.segment);
+  if (!arrived.segment.payload.empty() && packets_.is_scarce()) [[unlikely]]
+    meet_scarcity(tcb, arrived.segment);
   const Arrival arrival = tcp::segment_arrives(tcb, arrived.segment, arrived.packet, context_);
   if (asked_for_cookie && arrival.established) {
     learn_cookie(tcb, arrived.segment, syn_was_lost);
@@ -49,6 +50,13 @@ void Stack::count_taken(std::uint32_t text) {
   if (text == 0) return;
   ++counters_.fast_open_taken;
   counters_.payload_bytes_sent += text;
+}
+
+// What waits beyond a gap must not keep out for ever what closes the gap. What waits for other
+// connections' gaps they give back in turn, when what they miss is sent again.
+void Stack::meet_scarcity(Tcb& tcb, Segment& segment) {
+  tcp::make_room_for(segment, tcb, context_);
+  if (packets_.is_scarce()) refuse_text(segment);
 }
 
 // Its handler may not take it, and then it would be kept. It was never here: the peer sends it

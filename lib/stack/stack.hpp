@@ -280,6 +280,7 @@ class Stack final : private net::FrameSink {
 
   // active.cpp: connections and their events.
   void at_connection(std::uint32_t index, Arrived& arrived);
+  void meet_scarcity(tcp::Tcb& tcb, base::Segment& segment);
   void refuse_text(base::Segment& segment);
   void tell_urgent(std::uint32_t index, std::uint32_t bytes);
   void tell(std::uint32_t index, const Arrived& arrived, const tcp::Arrival& arrival,

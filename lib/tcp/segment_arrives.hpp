@@ -32,4 +32,8 @@ Arrival segment_arrives(Tcb& tcb, const base::Segment& seg, const base::Packet& 
 // kept.
 void hold_text(Tcb& tcb, const base::Packet& packet, std::span<const std::byte> rest);
 
+// Packets are scarce: if `seg` has the text that is missing at RCV.NXT, all that stands beyond the
+// gap is given back for it. The peer has it still (RFC 2018 section 8), and sends it again.
+void make_room_for(const base::Segment& seg, Tcb& tcb, Context& context);
+
 }  // namespace handfast::tcp

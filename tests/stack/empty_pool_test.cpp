@@ -1,8 +1,12 @@
 // Packet pools that are empty at any moment: whole conversations, at one end of which the pool
 // refuses request number n and up to seven after it (with more a SYN is given up, rightly), for
 // every n until the conversation asks for no more. Nothing may crash, nobody may be left waiting
-// when packets are there again, and none is lost.
+// when packets are there again, and none is lost. Then pools that stay scarce because of what waits
+// beyond gaps.
 
+#include <map>
+
+#include "base/bytes.hpp"
 #include "two_hosts.hpp"
 
 namespace handfast::stack {
@@ -203,6 +207,81 @@ INSTANTIATE_TEST_SUITE_P(Pools, EmptyPoolTest, testing::ValuesIn([] {
                            return cases;
                          }()),
                          name_of_case);
+
+// Packets are scarce at the server, and more than are missing stand beyond gaps: no connection's
+// own would do. True: the peers know what is kept (RFC 2018).
+class GapsTest : public testing::TestWithParam<bool> {
+ protected:
+  static constexpr std::size_t kConnections = 12;
+  static constexpr std::size_t kPackets = 1024;
+  static constexpr std::size_t kText = 20'000;
+  static constexpr std::size_t kKept = 9;  // of each connection: the initial window but its first
+
+  GapsTest() {
+    hosts_.client.at_open = [this](Connection c) {
+      EXPECT_EQ(c.send(bytes_of(text_)).value_or(0), kText);
+    };
+    hosts_.world.link().set_filter([this](Instant, Bytes frame) { return is_lost(frame); });
+  }
+
+  // Each connection's first text is lost, however often it is sent, and what follows is kept.
+  void open_gaps() {
+    for (std::size_t i = 0; i < kConnections; ++i) hosts_.connect();
+    const auto all_kept = [&] {
+      return hosts_.server_counters().out_of_order_kept >= kConnections * kKept;
+    };
+    ASSERT_TRUE(hosts_.world.run_until(all_kept, 1s));
+  }
+  // Less than two sixteenths, whatever the stack has in stock. It notices when that is used up.
+  void make_packets_scarce() {
+    constexpr std::size_t kStock = 32;
+    drivers::SimPool& pool = hosts_.world.pool(hosts_.server_host);
+    taken_.resize(kPackets - pool.outstanding() - 2 * kStock);
+    ASSERT_EQ(pool.allocate(taken_), taken_.size());
+    for (std::size_t i = 0; i < kStock + 1; ++i) {
+      Party nobody;
+      ASSERT_TRUE(hosts_.client_worker().connect({hosts_.server_end.address, 9}, nobody));
+      ASSERT_TRUE(hosts_.world.run_until([&] { return !nobody.closed.empty(); }, 1s));
+    }
+  }
+  void give_back() { hosts_.world.pool(hosts_.server_host).free(taken_); }
+
+  const std::string text_ = std::string(kText, 't');
+  bool loses_first_text_ = true;
+  TwoHosts hosts_{[](StackConfig& config) { config.sack = GetParam(); }, Family::ipv4,
+                  [](sim::HostConfig& host) { host.packets = kPackets; }};
+
+ private:
+  bool is_lost(Bytes frame) {
+    const std::size_t at = tcp_at(frame);
+    if (at == 0) return false;
+    const std::uint16_t port = base::load_be16(frame.data() + at);
+    const std::uint32_t seq = base::load_be32(frame.data() + at + 4);
+    const bool is_syn = (std::to_integer<unsigned>(frame[at + 13]) & base::kSyn) != 0;
+    if (is_syn) first_text_[port] = seq + 1;
+    const bool has_text = frame.size() > 1000;
+    return loses_first_text_ && has_text && first_text_[port] == seq;
+  }
+
+  std::map<std::uint16_t, std::uint32_t> first_text_;
+  std::vector<base::Packet> taken_;
+};
+
+// The segment that closes the gap must not be refused for ever because of those behind it.
+TEST_P(GapsTest, GiveTheirPacketsBackForTheTextThatIsMissing) {
+  open_gaps();
+  make_packets_scarce();
+  loses_first_text_ = false;
+  const auto all_arrived = [&] { return hosts_.server.received.size() == kConnections * kText; };
+  EXPECT_TRUE(hosts_.world.run_until(all_arrived, 10min)) << hosts_.server.received.size();
+  EXPECT_GE(hosts_.server_counters().text_refused_no_packets, 1U);
+  EXPECT_GE(hosts_.server_counters().out_of_order_given_up, 4 * kKept);
+  EXPECT_TRUE(hosts_.server.closed.empty());
+  EXPECT_TRUE(hosts_.client.closed.empty());
+  give_back();
+}
+
+INSTANTIATE_TEST_SUITE_P(Pools, GapsTest, testing::Bool());
 
 }  // namespace
 }  // namespace handfast::stack

@@ -333,6 +333,31 @@ TEST_F(SackReceiver, ALowPoolDropsTextBeyondAGapAndNotTextInOrder) {
   pool.free(taken);
 }
 
+// RFC 2018 section 8: what a SACK block has told of may still be discarded.
+TEST_F(SackReceiver, ScarcePacketsAreGivenBackForTheTextThatIsMissingOnly) {
+  start(0);
+  receive(500, 1000);
+  receive(1500, 2000);
+  const auto make_room = [&](std::uint32_t from, std::uint32_t to) {
+    const std::string text(to - from, 'x');
+    Segment segment = make(kAck, at(from).raw(), kIss + 1);
+    segment.payload = std::as_bytes(std::span{text});
+    make_room_for(segment, tcb, context);
+  };
+  make_room(1, 1500);
+  EXPECT_EQ(tcb.reassembly_count, 2);
+  EXPECT_EQ(counters.out_of_order_given_up.value(), 0U);
+  make_room(0, 1);
+  EXPECT_EQ(tcb.reassembly_count, 0);
+  EXPECT_TRUE(tcb.reassembly.is_empty());
+  EXPECT_EQ(counters.out_of_order_given_up.value(), 2U);
+
+  for (const Sent& sent : output()) EXPECT_EQ(sent.segment.options.sack_count, 0U);
+  expect_steps({{{2500, 3000}, 0, {{2500, 3000}}}, {{0, 500}, 500, {{2500, 3000}}}});
+  receive(500, 2500);
+  EXPECT_EQ(delivered.size(), 3000U);
+}
+
 // --- a model: a byte is what arrived first for it
 
 class ReassemblyModel : public SackReceiver {
