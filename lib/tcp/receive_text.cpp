@@ -233,9 +233,8 @@ void hold_text(Tcb& tcb, const base::Packet& packet, std::span<const std::byte> 
 }
 
 void make_room_for(const base::Segment& seg, Tcb& tcb, Context& context) {
-  const bool is_missing =
-      tcb.rcv_nxt.is_within(seg.seq, static_cast<std::uint32_t>(seg.payload.size()));
-  if (tcb.reassembly.is_empty() || !is_missing) return;
+  const auto length = static_cast<std::uint32_t>(seg.payload.size());
+  if (tcb.reassembly.is_empty() || !tcb.rcv_nxt.is_within(seg.seq, length)) return;
   context.counters.out_of_order_given_up += tcb.reassembly_count;
   tcb.reassembly.clear(context.packets);
   tcb.reassembly_count = 0;
