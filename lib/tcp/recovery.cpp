@@ -364,7 +364,7 @@ AckNews take_ack(Tcb& tcb, const base::Segment& seg, bool is_duplicate, Context&
   const std::uint32_t ts_echo = tcb.timestamps ? seg.options.ts_echo : 0;
   Transfer& t = *tcb.transfer;
   news.sample.prior_flight = pipe(tcb);
-  note_flight(t, news.sample.prior_flight);
+  note_flight(t, tcb.in_flight());
   news.sample.is_cwnd_limited = t.cwnd_limited;
   news.sample.is_reordered = t.was_reordered;
   news.sample.ece = tcb.ecn && seg.has(base::kEce);

@@ -78,7 +78,7 @@ struct Transfer {
   std::uint32_t first_sent_us;
   std::uint64_t delivery_rate;   // bytes a second, the newest sample that tells of the path
   bool cwnd_limited;             // the window held data back when output last ended
-  std::uint32_t flight_of_late;  // the most bytes in the network, forgotten slowly (send_buffer)
+  std::uint32_t flight_of_late;  // the most bytes in flight, forgotten slowly (send_buffer)
   std::uint32_t duplicate_room;  // bytes that duplicate ACKs may stand for before SND.UNA moves
 
   // --- pacing

@@ -51,11 +51,15 @@ SendNode* node_to_fill(Tcb& tcb, std::uint32_t capacity, Context& context) {
 
 // Where the window is the limit, twice that, so that the next flight is there when this one is
 // acknowledged. Where it is not, what is in flight of late and a little more: text that waits for
-// longer has left the cache when its turn comes, and is fetched from memory again to be sent.
+// longer has left the cache when its turn comes, and is fetched from memory again to be sent. An
+// algorithm that paces keeps what is in flight below its window, and has need of all of it when
+// something is lost.
 std::uint32_t send_buffer(const Tcb& tcb, const Parameters& p) {
   const std::uint32_t window = std::min(tcb.cwnd, p.send_buffer_max);
-  const std::uint32_t flight = tcb.transfer == nullptr ? 0 : tcb.transfer->flight_of_late;
-  const bool is_limit = flight >= window - window / 4;
+  const Transfer* const t = tcb.transfer;
+  const std::uint32_t flight = t == nullptr ? 0 : t->flight_of_late;
+  const bool is_paced = t != nullptr && t->pacing_rate != 0;
+  const bool is_limit = is_paced || flight >= window - window / 4;
   return std::clamp(is_limit ? 2 * window : flight + p.send_buffer, p.send_buffer,
                     p.send_buffer_max);
 }

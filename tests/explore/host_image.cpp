@@ -102,6 +102,7 @@ void store_transfer(const Tcb& tcb, Image& image) {
   alignas(Transfer) std::array<std::byte, sizeof(Transfer)> bytes;
   std::memcpy(bytes.data(), static_cast<const void*>(tcb.transfer), sizeof(Transfer));
   auto& copy = *reinterpret_cast<Transfer*>(bytes.data());
+  copy.flight_of_late = 0;  // bounds what may be queued, which is far from being reached here
   copy.generation = copy.next_free = 0;
   copy.unsent = copy.sack_hint = copy.lost_hint = nullptr;
   copy.in_time = {};
