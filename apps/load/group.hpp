@@ -6,7 +6,6 @@
 //   context = kOpened | how many had joined before, until the handler writes another
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 
 #include "apps/load/closing.hpp"

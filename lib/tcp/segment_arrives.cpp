@@ -54,7 +54,8 @@ std::uint32_t ticks_behind(const Tcb& tcb, std::uint32_t value, const Context& c
 // missing: a retransmission that fills a gap takes TS.Recent along, and where the path reorders,
 // what it overtook there is older by as much as that is late, or twice that when its sender slows
 // down and the queue drains. To be an old duplicate, numbers must have come round in ten ticks: at
-// 3 Tbit/s when the clock ticks each millisecond, at 30 Gbit/s when ten times a second.
+// 3 Tbit/s when the clock ticks each millisecond, at 30 Gbit/s when ten times a second, at 3 Gbit/s
+// when once, the slowest that section 5.4 allows.
 std::uint32_t ticks_allowed(const Tcb& tcb) {
   return tcb.reassembly.is_empty() ? 1 : 10;
 }
