@@ -35,8 +35,22 @@ void enter_css(HyStart& h, std::uint32_t baseline_us) {
   h.css_rounds = 1;
 }
 
-void look_at_delay(HyStart& h) {
+std::uint32_t threshold_of(std::uint32_t rtt_us) {
+  return std::clamp(rtt_us / HyStart::kMinRttDivisor, HyStart::kMinRttThresholdUs,
+                    HyStart::kMaxRttThresholdUs);
+}
+
+// Both signs at once: the ACKs filled the path, and now its queue does not run empty any more.
+void look_at_delay_after_train(const HyStart& h, Tcb& tcb) {
+  const std::uint32_t shortest = tcb.transfer->min_rtt_us;
+  if (h.round_rtt_us >= shortest + threshold_of(shortest)) tcb.ssthresh = tcb.cwnd;
+}
+
+void look_at_delay(HyStart& h, Tcb& tcb) {
   if (h.samples < HyStart::kRttSamples) return;
+  if (h.in_css && h.css_baseline_us == HyStart::kTrainBaseline) {
+    return look_at_delay_after_train(h, tcb);
+  }
   if (h.in_css) {
     if (h.round_rtt_us >= h.css_baseline_us) return;
     h.css_baseline_us = HyStart::kNoRtt;
@@ -44,10 +58,7 @@ void look_at_delay(HyStart& h) {
     return;
   }
   if (h.last_round_rtt_us == HyStart::kNoRtt) return;
-  const std::uint32_t threshold =
-      std::clamp(h.last_round_rtt_us / HyStart::kMinRttDivisor, HyStart::kMinRttThresholdUs,
-                 HyStart::kMaxRttThresholdUs);
-  if (h.round_rtt_us < h.last_round_rtt_us + threshold) return;
+  if (h.round_rtt_us < h.last_round_rtt_us + threshold_of(h.last_round_rtt_us)) return;
   enter_css(h, h.round_rtt_us);
 }
 
@@ -70,7 +81,8 @@ std::uint32_t slow_start(Tcb& tcb, HyStart& hystart, const AckSample& sample,
   if (tcb.snd_una.is_after(hystart.round_end)) begin_round(hystart, tcb, context.now_us);
   if (tcb.ssthresh != kNeverLost) return sample.acked;
   take_sample(hystart, sample.rtt_us);
-  look_at_delay(hystart);
+  look_at_delay(hystart, tcb);
+  if (tcb.ssthresh != kNeverLost) return sample.acked;
   if (train_fills_path(hystart, tcb, context.now_us) && !hystart.in_css) {
     enter_css(hystart, HyStart::kTrainBaseline);
   }

@@ -148,6 +148,23 @@ TEST_F(AckTrainTest, FiveRoundsEndSlowStart) {
   EXPECT_NE(tcb.ssthresh, kNeverLost);
 }
 
+// The shortest was 20 ms; an eighth would be below the least threshold of 4 ms.
+TEST_F(AckTrainTest, ARiseOfTheRoundTripEndsSlowStart) {
+  begin_train(20'000);
+  EXPECT_FALSE(doubles_after(11, 1'000));
+  EXPECT_NEAR(growth(23'999), 0.25, 0.02);
+  EXPECT_EQ(tcb.ssthresh, kNeverLost);
+  EXPECT_LT(growth(24'000), 0.1);
+  EXPECT_NE(tcb.ssthresh, kNeverLost);
+}
+
+TEST_F(AckTrainTest, ARiseWithoutATrainDoesNotEndSlowStart) {
+  transfer.min_rtt_us = 20'000;
+  EXPECT_EQ(growth(20'000), kFull);
+  EXPECT_LT(growth(24'000), kMostlyQuarter);
+  EXPECT_EQ(tcb.ssthresh, kNeverLost);
+}
+
 TEST_F(HyStartTest, LaterSlowStartsAreStandard) {
   begin(32, 1'000 * kMss);
   EXPECT_EQ(growth(80'000), kFull);
