@@ -13,18 +13,18 @@ constexpr Duration kAnswerWait = std::chrono::seconds(10);
 constexpr unsigned kSizeBits = 15;
 constexpr unsigned kTimeBits = 33;
 constexpr unsigned kTimeStepShift = 3;  // 8 ns: it goes round in 68 s
-constexpr unsigned kReceivedShift = kTimeBits;
-constexpr unsigned kSentShift = kTimeBits + kSizeBits;
+constexpr unsigned kResponseReceivedShift = kTimeBits;
+constexpr unsigned kRequestSentShift = kTimeBits + kSizeBits;
 constexpr std::uint64_t kSizeMask = (std::uint64_t{1} << kSizeBits) - 1;
 constexpr std::uint64_t kTimeMask = (std::uint64_t{1} << kTimeBits) - 1;
 static_assert(kSizeMask == kExchangeSizeMax);
-static_assert(kSentShift + kSizeBits == 63);
+static_assert(kRequestSentShift + kSizeBits == 63);
 
-std::uint64_t sent_of(std::uint64_t context) {
-  return context >> kSentShift & kSizeMask;
+std::uint64_t request_sent(std::uint64_t context) {
+  return context >> kRequestSentShift & kSizeMask;
 }
-std::uint64_t received_of(std::uint64_t context) {
-  return context >> kReceivedShift & kSizeMask;
+std::uint64_t response_received(std::uint64_t context) {
+  return context >> kResponseReceivedShift & kSizeMask;
 }
 std::uint64_t steps_at(Instant time) {
   return static_cast<std::uint64_t>(time.ns()) >> kTimeStepShift;
@@ -154,20 +154,21 @@ void Exchanger::ask(Connection connection) {
 }
 
 void Exchanger::continue_request(Connection connection, std::uint64_t context) {
-  const std::uint64_t before = sent_of(context);
+  const std::uint64_t before = request_sent(context);
   const std::uint64_t sent = give(connection, before, plan_.request_size);
-  connection.set_context(context + ((sent - before) << kSentShift));
+  connection.set_context(context + ((sent - before) << kRequestSentShift));
 }
 
 std::size_t Exchanger::on_data(Connection connection, Bytes data) {
   const std::uint64_t context = connection.context();
-  const std::uint64_t received = received_of(context) + data.size();
+  const std::uint64_t received = response_received(context) + data.size();
   tally_.bytes_received += data.size();
-  const bool is_early = received == plan_.response_size && sent_of(context) < plan_.request_size;
+  const bool is_early =
+      received == plan_.response_size && request_sent(context) < plan_.request_size;
   if (!is_asked(context) || received > plan_.response_size || is_early) {
     (void)connection.abort();  // this is no answer to what it was asked
   } else if (received < plan_.response_size) {
-    connection.set_context(context + (std::uint64_t{data.size()} << kReceivedShift));
+    connection.set_context(context + (std::uint64_t{data.size()} << kResponseReceivedShift));
   } else {
     answered(connection, context);
   }

@@ -2,20 +2,15 @@
 
 #include "apps/load/report.hpp"
 #include "apps/load/stage_table.hpp"
+#include "apps/options/rates.hpp"
 #include "apps/options/transport.hpp"
 
 namespace handfast::load {
 namespace {
 
+using apps::per_second;
+using apps::seconds;
 using Json = nlohmann::ordered_json;
-
-double seconds(Duration time) {
-  return std::chrono::duration<double>(time).count();
-}
-
-double per_second(std::uint64_t count, Duration time) {
-  return time.count() <= 0 ? 0 : static_cast<double>(count) / seconds(time);
-}
 
 // "SYN-SENT" becomes "syn_sent".
 std::string snake_case(std::string_view name) {

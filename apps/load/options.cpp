@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "apps/options/connection_settings.hpp"
+#include "apps/options/rates.hpp"
 #include "apps/options/readable.hpp"
 #include "apps/options/transport.hpp"
 
@@ -186,9 +187,8 @@ std::expected<void, std::string> check_source_size(const Options& options) {
   if (!options.rate || !(churns || options.mode == Mode::fetch)) return {};
   if (options.closing == Closing::rst) return {};
   const Duration kept = 2 * options.msl;
-  const auto seconds = [](Duration time) { return std::chrono::duration<double>(time).count(); };
-  double needed = *options.rate * seconds(kept);
-  if (options.duration) needed = std::min(needed, *options.rate * seconds(*options.duration));
+  double needed = *options.rate * apps::seconds(kept);
+  if (options.duration) needed = std::min(needed, *options.rate * apps::seconds(*options.duration));
   if (options.connections) needed = std::min(needed, static_cast<double>(*options.connections));
   needed += static_cast<double>(options.kept());
   const Prefix source = options.source_range();

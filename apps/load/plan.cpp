@@ -6,27 +6,26 @@
 #include <fstream>
 #include <string>
 
+#include "apps/options/rates.hpp"
 #include "apps/options/readable.hpp"
 
 namespace handfast::load {
 namespace {
+
+using apps::seconds;
 
 constexpr std::uint32_t kConcurrencyDefault = 512;
 // With a rate, what is in flight follows from the rate and the round trip; this only bounds it.
 constexpr std::uint32_t kConcurrencyAtRate = 65'536;
 constexpr std::uint64_t kTimeWaitBytes = 36;  // a record and its share of the table
 constexpr std::uint64_t kTimeWaitMin = 65'536;
-constexpr std::uint64_t kTimeWaitMax = 500'000'000;
+constexpr std::uint64_t kTimeWaitPlannedMax = 500'000'000;
 constexpr double kUsualRate = 2e6;    // whose TIME-WAIT records' memory is taken at start
 constexpr double kFastestRate = 5e6;  // connections/s, where no rate is given
 constexpr std::uint32_t kSpareRecords = 4'096;
 constexpr std::uint32_t kRequestsAtOnce = 10'240;
 // A record with its share of the tables, and the TIME-WAIT that follows it.
 constexpr std::uint64_t kKeptBytes = 340;
-
-double seconds(Duration time) {
-  return std::chrono::duration<double>(time).count();
-}
 
 std::uint32_t concurrency_of(const Options& options) {
   if (options.concurrency) return *options.concurrency;
@@ -69,7 +68,8 @@ std::uint64_t time_wait_room(const Options& options, std::uint64_t memory_availa
       closes_in_run(options, kFastestRate) + in_passing(options) + kTimeWaitMin;
   const std::uint64_t memory = memory_available / 8 / kTimeWaitBytes;
   // Each of the kept ones ends as one, and takes no more memory than it had.
-  return std::min(options.kept() + std::max(std::min(wanted, memory), kTimeWaitMin), kTimeWaitMax);
+  return std::min(options.kept() + std::max(std::min(wanted, memory), kTimeWaitMin),
+                  kTimeWaitPlannedMax);
 }
 
 // The size of a record table for so many in passing, with some to spare. The kept ones are added

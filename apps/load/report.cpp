@@ -7,23 +7,18 @@
 #include <iterator>
 
 #include "apps/load/stage_table.hpp"
+#include "apps/options/rates.hpp"
 #include "apps/options/readable.hpp"
 
 namespace handfast::load {
 namespace {
 
 using apps::grouped;
+using apps::per_second;
 using apps::readable;
 using apps::scaled;
+using apps::seconds;
 using Out = std::back_insert_iterator<std::string>;
-
-double seconds(Duration time) {
-  return std::chrono::duration<double>(time).count();
-}
-
-double per_second(std::uint64_t count, Duration time) {
-  return time.count() <= 0 ? 0 : static_cast<double>(count) / seconds(time);
-}
 
 std::string bit_rate(std::uint64_t bytes, Duration time) {
   return apps::readable_bit_rate(per_second(bytes, time) * 8);

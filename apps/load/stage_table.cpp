@@ -58,7 +58,7 @@ void write_cells(Out out, const Side& side, Stage stage) {
                  100 * side.stages.of(stage) / side.stages.sum());
 }
 
-Json side_json(const Side& side) {
+Json stages_json(const Side& side) {
   Json json;
   json["reading_cycles"] = side.stages.reading_cycles;
   json["frames_received"] = side.counters.frames_received;
@@ -118,8 +118,8 @@ std::string stage_table(const Books& books) {
 
 Json stages_json(const Books& books) {
   if (!books.client.stages.is_measured) return nullptr;
-  return {{"client", side_json(books.client)},
-          {"server", books.server ? side_json(*books.server) : Json(nullptr)}};
+  return {{"client", stages_json(books.client)},
+          {"server", books.server ? stages_json(*books.server) : Json(nullptr)}};
 }
 
 }  // namespace handfast::load

@@ -4,11 +4,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "apps/options/rates.hpp"
 #include "apps/options/readable.hpp"
 
 namespace handfast::emulator {
 namespace {
 
+using apps::seconds;
 using Json = nlohmann::ordered_json;
 
 struct Line {
@@ -41,10 +43,6 @@ constexpr Line kLines[] = {
      [](const DirectionCounters& c) { return c.weather.queue_peak.frames; }},
     {"held", "on their way at the end", [](const DirectionCounters& c) { return c.held; }},
 };
-
-double seconds(Duration time) {
-  return std::chrono::duration<double>(time).count();
-}
 
 Json counters_json(const DirectionCounters& counters) {
   Json json;
