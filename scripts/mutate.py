@@ -117,6 +117,17 @@ def place_of(mutant, text):
     return place if place >= 0 else None
 
 
+def is_whole(fragment):
+    """Whether every bracket in it is closed in it: choice() puts it between others."""
+    opened = []
+    for letter in fragment:
+        if letter in "([{":
+            opened.append(letter)
+        elif letter in ")]}" and (not opened or opened.pop() + letter not in ("()", "[]", "{}")):
+            return False
+    return not opened
+
+
 def plant(mutants, read):
     """The files with all faults in them; `read` gives a file's text."""
     places, wrong = {}, []
@@ -125,6 +136,9 @@ def plant(mutants, read):
         if place is None:
             wrong.append(f"{mutant.name}: {mutant.file} does not have it, or not only once: "
                          f"{mutant.near or mutant.old}")
+            continue
+        if not is_whole(mutant.old) or not is_whole(mutant.new):
+            wrong.append(f"{mutant.name}: cut through a bracket")
             continue
         places.setdefault(mutant.file, []).append((place, mutant))
     texts = {}
@@ -137,7 +151,7 @@ def plant(mutants, read):
             end = place
         texts[name] = text
     if wrong:
-        fail("faults without a place of their own:\n  " + "\n  ".join(wrong))
+        fail("faults that cannot be planted:\n  " + "\n  ".join(wrong))
     return texts
 
 
@@ -304,7 +318,7 @@ def read_arguments():
                         help="faults tried at a time (default: one a CPU)")
     parser.add_argument("--json", metavar="FILE", help="write the result there")
     parser.add_argument("--check", action="store_true",
-                        help="only see that every fault still has its place in the source")
+                        help="only see that every fault has its place in the source, and is whole")
     return parser.parse_args()
 
 
@@ -326,7 +340,7 @@ def main():
     mutants = read_list()
     texts = plant(mutants, lambda name: (ROOT / name).read_text())
     if arguments.check:
-        print(f"{len(mutants)} faults, each in its place")
+        print(f"{len(mutants)} faults, each whole and in its place")
         return 0
     chosen = choose(mutants, arguments)
     copy_tree(texts)
