@@ -50,10 +50,9 @@ class Build:
     compiler: str = "g++"
 
 
-# Compiles the files of a test's program as one, which takes half the time. With GCC they are compiled
-# one by one, as they are by hand: each must include what it needs.
+# Compiles the files of a test's program as one, which takes half the time.
 UNITY = ["--unity=on", "--unity-size=100"]
-GCC = Build("build", ["--buildtype=release", "-Db_lto=true"])
+GCC = Build("build", ["--buildtype=release", "-Db_lto=true", *UNITY])
 CLANG = Build("build-clang", ["--buildtype=release", "-Dbench=false", *UNITY], "clang++-19")
 SANITIZED = Build(
     "build-asan",

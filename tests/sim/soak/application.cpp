@@ -6,6 +6,19 @@
 
 namespace handfast::sim {
 
+namespace {
+
+// A pause of microseconds must not go on for the hours that a whim gives a dead peer.
+Duration pause_of(const EndBook& book) {
+  constexpr std::uint32_t kTimersAtOnePace = 256;
+  constexpr std::uint32_t kDoublingsMax = 20;
+  constexpr Duration kPauseMax = std::chrono::seconds(1);
+  const auto doublings = std::min(book.idle_timers / kTimersAtOnePace, kDoublingsMax);
+  return std::max(book.plan.pause, std::min(kPauseMax, book.plan.pause * (1 << doublings)));
+}
+
+}  // namespace
+
 class Application::Callback {
  public:
   explicit Callback(Application& application) : application_(application) {
@@ -240,6 +253,9 @@ void Application::on_timer(Connection connection) {
                   book.timer_at.is_never() ? -1 : (book.timer_at - now).count() / 1000);
   }
   book.timer_at = Instant::never();
+  const std::uint32_t moved = book.sent + book.received;
+  book.idle_timers = moved == book.moved_at_timer ? book.idle_timers + 1 : 0;
+  book.moved_at_timer = moved;
   book.has_left_text = false;
   if (!begin(subject, connection, "timer")) return;
   if (const auto resumed = connection.resume_receive(); !resumed) {
@@ -361,8 +377,9 @@ void Application::abort(const Subject& subject, Connection connection) {
 void Application::want_timer(EndBook& book, Connection connection) {
   const bool dribbles = book.plan.sending == Sending::dribble && book.sent < book.plan.bytes;
   if ((!dribbles && !book.has_left_text) || book.abort_called || !book.timer_at.is_never()) return;
-  if (!connection.set_timer(book.plan.pause)) return;
-  book.timer_at = world_.worker(host_).now() + book.plan.pause;
+  const Duration pause = pause_of(book);
+  if (!connection.set_timer(pause)) return;
+  book.timer_at = world_.worker(host_).now() + pause;
 }
 
 // --- receiving

@@ -41,6 +41,8 @@ struct EndBook {
   Instant closed_at;                             // of the world
   Instant time_wait_over_at = Instant::never();  // of the world
   Instant timer_at = Instant::never();           // of the host
+  std::uint32_t idle_timers = 0;                 // in a row, that nothing had come before
+  std::uint32_t moved_at_timer = 0;              // bytes, sent and received, when it last ran
   bool close_called = false;
   bool abort_called = false;
   bool lingers = false;        // close_within()
