@@ -8,15 +8,29 @@ namespace handfast::tcp {
 
 namespace {
 
+std::uint32_t threshold_of(std::uint32_t rtt_us) {
+  return std::clamp(rtt_us / HyStart::kMinRttDivisor, HyStart::kMinRttThresholdUs,
+                    HyStart::kMaxRttThresholdUs);
+}
+
+// Both signs at once: ACKs in a row filled the path, and in the round that ends its queue never ran
+// empty. Only of the whole round: a busy machine delays the first ACKs of one.
+bool is_path_full(const HyStart& h, const Tcb& tcb) {
+  if (!h.in_css || h.css_baseline_us != HyStart::kTrainBaseline) return false;
+  const std::uint32_t shortest = tcb.transfer->min_rtt_us;
+  return h.samples == HyStart::kRttSamples && h.round_rtt_us >= shortest + threshold_of(shortest);
+}
+
 // Section 4.2: a round ends when what was sent by its beginning is acknowledged.
 void begin_round(HyStart& h, Tcb& tcb, std::uint32_t now_us) {
+  const bool is_full = is_path_full(h, tcb);
   h.round_began_us = h.train_us = now_us;
   h.last_round_rtt_us = h.round_rtt_us;
   h.round_rtt_us = HyStart::kNoRtt;
   h.samples = 0;
   h.round_end = tcb.snd_nxt;
   if (!h.in_css) return;
-  if (h.css_rounds == HyStart::kCssRounds) {
+  if (is_full || h.css_rounds == HyStart::kCssRounds) {
     tcb.ssthresh = tcb.cwnd;  // congestion avoidance
   } else {
     ++h.css_rounds;
@@ -35,22 +49,8 @@ void enter_css(HyStart& h, std::uint32_t baseline_us) {
   h.css_rounds = 1;
 }
 
-std::uint32_t threshold_of(std::uint32_t rtt_us) {
-  return std::clamp(rtt_us / HyStart::kMinRttDivisor, HyStart::kMinRttThresholdUs,
-                    HyStart::kMaxRttThresholdUs);
-}
-
-// Both signs at once: the ACKs filled the path, and now its queue does not run empty any more.
-void look_at_delay_after_train(const HyStart& h, Tcb& tcb) {
-  const std::uint32_t shortest = tcb.transfer->min_rtt_us;
-  if (h.round_rtt_us >= shortest + threshold_of(shortest)) tcb.ssthresh = tcb.cwnd;
-}
-
-void look_at_delay(HyStart& h, Tcb& tcb) {
+void look_at_delay(HyStart& h) {
   if (h.samples < HyStart::kRttSamples) return;
-  if (h.in_css && h.css_baseline_us == HyStart::kTrainBaseline) {
-    return look_at_delay_after_train(h, tcb);
-  }
   if (h.in_css) {
     if (h.round_rtt_us >= h.css_baseline_us) return;
     h.css_baseline_us = HyStart::kNoRtt;
@@ -81,8 +81,7 @@ std::uint32_t slow_start(Tcb& tcb, HyStart& hystart, const AckSample& sample,
   if (tcb.snd_una.is_after(hystart.round_end)) begin_round(hystart, tcb, context.now_us);
   if (tcb.ssthresh != kNeverLost) return sample.acked;
   take_sample(hystart, sample.rtt_us);
-  look_at_delay(hystart, tcb);
-  if (tcb.ssthresh != kNeverLost) return sample.acked;
+  look_at_delay(hystart);
   if (train_fills_path(hystart, tcb, context.now_us) && !hystart.in_css) {
     enter_css(hystart, HyStart::kTrainBaseline);
   }

@@ -148,14 +148,28 @@ TEST_F(AckTrainTest, FiveRoundsEndSlowStart) {
   EXPECT_NE(tcb.ssthresh, kNeverLost);
 }
 
-// The shortest was 20 ms; an eighth would be below the least threshold of 4 ms.
+// The shortest was 20 ms; an eighth would be below the least threshold of 4 ms. A round that was
+// longer throughout ends slow start with the first ACK of the next.
 TEST_F(AckTrainTest, ARiseOfTheRoundTripEndsSlowStart) {
   begin_train(20'000);
   EXPECT_FALSE(doubles_after(11, 1'000));
   EXPECT_NEAR(growth(23'999), 0.25, 0.02);
+  EXPECT_NEAR(growth(24'000), 0.25, 0.02);  // its first ACKs are of the round before
   EXPECT_EQ(tcb.ssthresh, kNeverLost);
   EXPECT_LT(growth(24'000), 0.1);
   EXPECT_NE(tcb.ssthresh, kNeverLost);
+}
+
+TEST_F(AckTrainTest, ARiseAtTheBeginningOfARoundDoesNotEndSlowStart) {
+  begin_train(20'000);
+  EXPECT_FALSE(doubles_after(11, 1'000));
+  (void)growth(20'000);
+  pass(30'000);
+  const Seq end = tcb.snd_nxt;
+  for (int i = 0; i < 20; ++i) ack(2, 30'000);
+  while (tcb.snd_una.is_before(end)) ack(2, 23'000);
+  ack(2, 23'000);
+  EXPECT_EQ(tcb.ssthresh, kNeverLost);
 }
 
 TEST_F(AckTrainTest, ARiseWithoutATrainDoesNotEndSlowStart) {
