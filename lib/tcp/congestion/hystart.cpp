@@ -13,24 +13,24 @@ std::uint32_t threshold_of(std::uint32_t rtt_us) {
                     HyStart::kMaxRttThresholdUs);
 }
 
-// Both signs at once: ACKs in a row filled the path, and in the round that ends its queue never ran
-// empty. Only of the whole round: a busy machine delays the first ACKs of one.
-bool is_path_full(const HyStart& h, const Tcb& tcb) {
+// Both signs at once: ACKs in a row filled the path, and its queue does not run empty any more. Not
+// by a round's first ACKs alone: a busy machine delays them.
+bool is_path_full(const HyStart& h, const Tcb& tcb, std::uint32_t now_us) {
   if (!h.in_css || h.css_baseline_us != HyStart::kTrainBaseline) return false;
   const std::uint32_t shortest = tcb.transfer->min_rtt_us;
-  return h.samples == HyStart::kRttSamples && h.round_rtt_us >= shortest + threshold_of(shortest);
+  return h.samples == HyStart::kRttSamples && now_us - h.round_began_us >= shortest / 4 &&
+         h.round_rtt_us >= shortest + threshold_of(shortest);
 }
 
 // Section 4.2: a round ends when what was sent by its beginning is acknowledged.
 void begin_round(HyStart& h, Tcb& tcb, std::uint32_t now_us) {
-  const bool is_full = is_path_full(h, tcb);
   h.round_began_us = h.train_us = now_us;
   h.last_round_rtt_us = h.round_rtt_us;
   h.round_rtt_us = HyStart::kNoRtt;
   h.samples = 0;
   h.round_end = tcb.snd_nxt;
   if (!h.in_css) return;
-  if (is_full || h.css_rounds == HyStart::kCssRounds) {
+  if (h.css_rounds == HyStart::kCssRounds) {
     tcb.ssthresh = tcb.cwnd;  // congestion avoidance
   } else {
     ++h.css_rounds;
@@ -81,6 +81,10 @@ std::uint32_t slow_start(Tcb& tcb, HyStart& hystart, const AckSample& sample,
   if (tcb.snd_una.is_after(hystart.round_end)) begin_round(hystart, tcb, context.now_us);
   if (tcb.ssthresh != kNeverLost) return sample.acked;
   take_sample(hystart, sample.rtt_us);
+  if (is_path_full(hystart, tcb, context.now_us)) {
+    tcb.ssthresh = tcb.cwnd;
+    return sample.acked;
+  }
   look_at_delay(hystart);
   if (train_fills_path(hystart, tcb, context.now_us) && !hystart.in_css) {
     enter_css(hystart, HyStart::kTrainBaseline);

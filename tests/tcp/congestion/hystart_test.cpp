@@ -103,7 +103,22 @@ class AckTrainTest : public HyStartTest {
     transfer.min_rtt_us = shortest_us;
     round_trip(shortest_us);
     pass(shortest_us);
+    round_end = tcb.snd_nxt;
     ack(4, shortest_us);
+  }
+  // The rest of the round, as short as ever, and the first ACK of the next.
+  void begin_round(std::uint32_t rtt_us) {
+    while (tcb.snd_una.is_before(round_end)) ack(1, transfer.min_rtt_us);
+    pass(rtt_us);
+    round_end = tcb.snd_nxt;
+    ack(1, rtt_us);
+  }
+  // ACKs a millisecond apart.
+  void acknowledge_for(std::uint32_t us, std::uint32_t rtt_us) {
+    for (std::uint32_t passed = 0; passed < us; passed += 1'000) {
+      pass(1'000);
+      for (int i = 0; i < 3; ++i) ack(1, rtt_us);
+    }
   }
   // Whether the last of so many ACKs, so far apart, still lets the window grow by all of it.
   bool doubles_after(int count, std::uint32_t apart_us) {
@@ -115,6 +130,7 @@ class AckTrainTest : public HyStartTest {
     }
     return window() == before + 4;
   }
+  Seq round_end;
 };
 
 TEST_F(AckTrainTest, OfHalfARoundTripEntersConservativeSlowStart) {
@@ -148,27 +164,32 @@ TEST_F(AckTrainTest, FiveRoundsEndSlowStart) {
   EXPECT_NE(tcb.ssthresh, kNeverLost);
 }
 
-// The shortest was 20 ms; an eighth would be below the least threshold of 4 ms. A round that was
-// longer throughout ends slow start with the first ACK of the next.
+// The shortest was 20 ms: a rise counts from 4 ms on, the least threshold, that lasts for 5 ms.
 TEST_F(AckTrainTest, ARiseOfTheRoundTripEndsSlowStart) {
   begin_train(20'000);
   EXPECT_FALSE(doubles_after(11, 1'000));
-  EXPECT_NEAR(growth(23'999), 0.25, 0.02);
-  EXPECT_NEAR(growth(24'000), 0.25, 0.02);  // its first ACKs are of the round before
+  begin_round(24'000);
+  acknowledge_for(4'000, 24'000);
   EXPECT_EQ(tcb.ssthresh, kNeverLost);
-  EXPECT_LT(growth(24'000), 0.1);
-  EXPECT_NE(tcb.ssthresh, kNeverLost);
+  acknowledge_for(1'000, 24'000);
+  EXPECT_EQ(tcb.ssthresh, tcb.cwnd);
 }
 
-TEST_F(AckTrainTest, ARiseAtTheBeginningOfARoundDoesNotEndSlowStart) {
+TEST_F(AckTrainTest, ASmallerRiseDoesNotEndSlowStart) {
   begin_train(20'000);
   EXPECT_FALSE(doubles_after(11, 1'000));
-  (void)growth(20'000);
-  pass(30'000);
-  const Seq end = tcb.snd_nxt;
-  for (int i = 0; i < 20; ++i) ack(2, 30'000);
-  while (tcb.snd_una.is_before(end)) ack(2, 23'000);
-  ack(2, 23'000);
+  begin_round(23'999);
+  acknowledge_for(12'000, 23'999);
+  EXPECT_EQ(tcb.ssthresh, kNeverLost);
+}
+
+TEST_F(AckTrainTest, AStallDoesNotEndSlowStart) {
+  begin_train(20'000);
+  EXPECT_FALSE(doubles_after(11, 1'000));
+  begin_round(30'000);
+  for (int i = 0; i < 20; ++i) ack(1, 30'000);
+  acknowledge_for(4'000, 20'000);
+  acknowledge_for(8'000, 30'000);
   EXPECT_EQ(tcb.ssthresh, kNeverLost);
 }
 
