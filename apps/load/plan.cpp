@@ -54,6 +54,7 @@ std::uint32_t requests_at_once(const Options& options) {
 std::uint64_t closes_in_run(const Options& options, double rate) {
   const bool keeps_all = options.mode == Mode::hold || options.mode == Mode::exchange;
   if (keeps_all) return 0;
+  if (options.mode == Mode::stream) return concurrency_of(options);
   double time = seconds(2 * options.msl);
   if (options.duration) time = std::min(time, seconds(*options.duration));
   double closes = options.rate.value_or(rate) * time;

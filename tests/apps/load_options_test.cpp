@@ -317,6 +317,14 @@ TEST(Plan, RoomForTimeWaitFollowsTheRunAndTheMemory) {
   EXPECT_GT(plan.runtime.ports[1].stack.max_time_wait, 1000U);
 }
 
+// Streams go on for as long as they are told to: each closes once.
+TEST(Plan, StreamsWillLeaveATimeWaitRecordEach) {
+  const auto eight = parse({"stream", "--concurrency", "8", "--duration", "1h"});
+  ASSERT_TRUE(eight) << eight.error().text;
+  const Plan plan = make_plan(*eight, kMuchMemory);
+  EXPECT_EQ(plan.runtime.ports[1].stack.prefault_time_wait, 8U);
+}
+
 TEST(Plan, BothEndsHaveRoomForWhatIsKept) {
   for (const auto& options : {parse({"hold", "--connections", "10M"}), parse({"--held", "10M"}),
                               parse({"exchange", "--connections", "10M"})}) {
