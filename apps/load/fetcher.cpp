@@ -82,6 +82,7 @@ void Fetcher::on_peer_finished(Connection connection) {
   Download& download = download_of(connection);
   const std::uint64_t received = download.transfer.bytes_received;
   download.transfer.finish(connection.worker().now());
+  download.transfer.look_at(connection);
   download.whole = download.has_head && download.head.body_bytes().value_or(received) == received;
   (void)connection.close();
 }

@@ -24,7 +24,7 @@ void Keeper::on_poll(Worker& worker) {
       break;
     case Phase::closing:
     case Phase::parting:
-      group_.close_some(worker, has_length() ? Closing::rst : plan_.closing);
+      close_some(worker);
       if (group_.is_over()) enter(Phase::finished);
       break;
     case Phase::finished:
@@ -52,6 +52,14 @@ void Keeper::on_drain(Worker&) {
 
 void Keeper::begin_closing() {
   enter(Phase::closing);
+}
+
+void Keeper::close_some(const Worker& worker) {
+  const Closing closing = has_length() ? Closing::rst : plan_.closing;
+  group_.visit_some(worker, [this, closing](Connection connection) {
+    if (apps::Transfer* const transfer = transfer_of(connection)) transfer->look_at(connection);
+    end(connection, closing);
+  });
 }
 
 void Keeper::on_open(Connection connection) {
@@ -86,6 +94,7 @@ std::size_t Keeper::on_data(Connection connection, Bytes data) {
 void Keeper::on_peer_finished(Connection connection) {
   if (apps::Transfer* const transfer = transfer_of(connection)) {
     transfer->finish(connection.worker().now());
+    transfer->look_at(connection);
     if (sends() && has_length() && transfer->bytes_sent < plan_.stream_bytes) return;
   }
   (void)connection.close();

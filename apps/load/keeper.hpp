@@ -38,6 +38,7 @@ class Keeper final : public End {
   void stream(Connection connection);
   void open_more(Worker& worker);
   void begin_closing();
+  void close_some(const Worker& worker);
 
   const ClientPlan plan_;
   Group group_;

@@ -88,6 +88,15 @@ void write_bottleneck(Out out, const Report& report) {
   fmt::format_to(out, "\nbottleneck  {}\n", describe_bottleneck(report.work));
 }
 
+// What the sender thought of the path at the end.
+void write_sender(Out out, const ConnectionInfo& info) {
+  const auto time = [](std::uint32_t us) { return readable(std::chrono::microseconds(us)); };
+  row(out, "", time(info.rtt_us),
+      fmt::format("round trip, {} at the least; {} of window, {} segments sent again",
+                  time(info.min_rtt_us), apps::readable_bytes(info.snd_cwnd),
+                  grouped(info.total_retrans)));
+}
+
 void write_special(Out out, const Report& report) {
   if (report.stream) {
     const StreamResult& stream = *report.stream;
@@ -103,6 +112,7 @@ void write_special(Out out, const Report& report) {
     row(out, transfer.ending.empty() ? "still open" : transfer.ending,
         bit_rate(bytes, transfer.time),
         fmt::format("{} bytes in {} {}", grouped(bytes), readable(transfer.time), transfer.sha256));
+    if (transfer.info && transfer.bytes_sent > 0) write_sender(out, *transfer.info);
   }
 }
 

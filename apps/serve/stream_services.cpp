@@ -44,6 +44,7 @@ std::vector<apps::TransferRecord> StreamService::records() const {
 void Sink::on_peer_finished(Connection connection) {
   if (apps::Transfer* const transfer = transfer_of(connection)) {
     transfer->finish(connection.worker().now());
+    transfer->look_at(connection);
   }
   (void)connection.close();
 }

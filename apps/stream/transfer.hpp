@@ -9,6 +9,7 @@
 #include <string>
 
 #include "apps/stream/sha256.hpp"
+#include "handfast/connection.hpp"
 #include "handfast/error.hpp"
 #include "handfast/time.hpp"
 
@@ -22,6 +23,7 @@ struct TransferRecord {
   bool peer_finished = false;  // its FIN has come: nothing of what it sent is missing
   std::string ending;          // why the connection ended; empty when it has not
   std::string sha256;          // of what was received; empty when it was not hashed
+  std::optional<ConnectionInfo> info;  // when its end began; none of a kernel's
 };
 
 nlohmann::ordered_json to_json(const TransferRecord& record);
@@ -34,6 +36,10 @@ struct Transfer {
     bytes_received += bytes.size();
     last = now;
     if (received) received->add(bytes);
+  }
+  // While the connection is there to be asked; the last time counts.
+  void look_at(const Connection& connection) {
+    if (const auto found = connection.info()) info = *found;
   }
   // The peer's FIN has come.
   void finish(Instant now) {
@@ -53,6 +59,7 @@ struct Transfer {
   bool peer_finished = false;
   std::optional<CloseReason> ending;
   std::optional<Sha256> received;
+  std::optional<ConnectionInfo> info;
 };
 
 }  // namespace handfast::apps

@@ -173,6 +173,11 @@ class Modes(unittest.TestCase):
             self.assertEqual(transfer["bytes_sent"], size)
             self.assertEqual(transfer["bytes_received"], size)
             self.assertEqual(transfer["sha256"], hashlib.sha256(sent).hexdigest())
+            told = transfer["tcp_info"]
+            self.assertEqual(told["congestion_control"], "new_reno")
+            self.assertEqual(told["delivered"], size)
+            self.assertGreater(told["rtt_us"], 0)
+            self.assertGreaterEqual(told["snd_cwnd"], 10 * told["snd_mss"])
         self.assertEqual(report["server"]["bytes_received"], 2 * size)
 
     def test_hold(self):
