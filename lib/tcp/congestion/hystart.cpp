@@ -62,11 +62,13 @@ void look_at_delay(HyStart& h) {
   enter_css(h, h.round_rtt_us);
 }
 
-// Half of the round trip: what a path holds on its way there arrives in that time.
+// Half of the round trip: what a path holds on its way there arrives in that time. A gap does not
+// count: it may be the machine's.
 bool train_fills_path(HyStart& h, const Tcb& tcb, std::uint32_t now_us) {
   const std::uint32_t shortest = tcb.transfer->min_rtt_us;
-  if (now_us - h.train_us > std::max(HyStart::kTrainGapMinUs, shortest / 4)) return false;
+  const std::uint32_t gap = now_us - h.train_us;
   h.train_us = now_us;
+  if (gap > std::max(HyStart::kTrainGapMinUs, shortest / 4)) h.round_began_us += gap;
   return shortest >= HyStart::kTrainRttMinUs && now_us - h.round_began_us > shortest / 2;
 }
 

@@ -43,10 +43,10 @@ struct HyStart {
   std::uint32_t last_round_rtt_us = kNoRtt;
   std::uint32_t round_rtt_us = kNoRtt;
   std::uint32_t css_baseline_us = kNoRtt;
-  std::uint32_t round_began_us = 0;
-  std::uint32_t train_us = 0;   // when the last ACK of the round's train came
-  std::uint8_t samples = 0;     // of this round
-  std::uint8_t css_rounds = 0;  // begun, the one in which CSS was entered among them
+  std::uint32_t round_began_us = 0;  // moved on by what does not count of it
+  std::uint32_t train_us = 0;        // when the last ACK of the round's train came
+  std::uint8_t samples = 0;          // of this round
+  std::uint8_t css_rounds = 0;       // begun, the one in which CSS was entered among them
   bool in_css = false;
 };
 
