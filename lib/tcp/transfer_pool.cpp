@@ -6,8 +6,28 @@
 
 namespace handfast::tcp {
 
+namespace {
+
+// For longer than an RTO: nobody knows what the path takes now (RFC 5681 section 4.1).
+bool has_been_idle(const Tcb& tcb, const Context& context) {
+  return tcb.send_queue.is_empty() && tcb.in_flight() == 0 && tcb.is_synchronized() &&
+         context.now_us - tcb.transfer->delivered_us > tcb.rto_us;
+}
+
+// The restart window is no larger than that of a new connection.
+void restart(Tcb& tcb, const Context& context) {
+  tcb.cwnd = std::min(tcb.cwnd, initial_window(tcb.snd_mss));
+  congestion_of(tcb.congestion).start(tcb, context);
+}
+
+}  // namespace
+
 Transfer* take_transfer(Tcb& tcb, Context& context) {
-  if (tcb.transfer != nullptr) return tcb.transfer;
+  if (tcb.transfer != nullptr) {
+    const bool owns_window = congestion_of(tcb.congestion).owns_window;
+    if (has_been_idle(tcb, context) && !owns_window) restart(tcb, context);
+    return tcb.transfer;
+  }
   const auto index = context.transfers.allocate();
   if (!index) return nullptr;
   Transfer& fresh = context.transfers[*index];
@@ -20,10 +40,7 @@ Transfer* take_transfer(Tcb& tcb, Context& context) {
   fresh.rack_end = fresh.rack_fack = tcb.snd_una;
   fresh.small_end = tcb.snd_una;
   tcb.transfer = &fresh;
-  if (tcb.is_synchronized()) {
-    tcb.cwnd = std::min(tcb.cwnd, initial_window(tcb.snd_mss));
-    congestion_of(tcb.congestion).start(tcb, context);
-  }
+  if (tcb.is_synchronized()) restart(tcb, context);
   return &fresh;
 }
 

@@ -7,8 +7,8 @@
 
 namespace handfast::tcp {
 
-// The connection's Transfer, or a fresh one; null when none is left. A connection that had none was
-// idle: its window is no larger than a new one's (RFC 5681 section 4.1).
+// For data to be queued: the connection's Transfer, or a fresh one; null when none is left. The
+// window of a connection that was idle is no larger than a new one's (RFC 5681 section 4.1).
 Transfer* take_transfer(Tcb& tcb, Context& context);
 
 // The connection has no data of its own left, sent or not.

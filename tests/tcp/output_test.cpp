@@ -420,8 +420,6 @@ TEST_F(Output, IcmpIsBelievedOnlyInFlight) {
             IcmpVerdict::note);  // RFC 5927 section 5.2
 }
 
-// Something waited for its time to leave, and was acknowledged before it came: the deadline passes,
-// and does not stand for ever.
 // RFC 5681 section 4.1: the restart window, and nothing of what the path once took.
 TEST_F(Output, AfterIdlenessTheWindowIsTheInitialOneAtMost) {
   established();
@@ -431,6 +429,27 @@ TEST_F(Output, AfterIdlenessTheWindowIsTheInitialOneAtMost) {
   EXPECT_EQ(tcb.cwnd, initial_window(tcb.snd_mss));
 }
 
+// The same while the Transfer is still there: after more than one RTO.
+TEST_F(Output, AfterAnRtoOfIdlenessTheWindowIsTheInitialOneAtMost) {
+  established();
+  queue("a");
+  ASSERT_EQ(output().size(), 1U);
+  arrive(make(kAck, kPeerIss + 1, kIss + 2));
+  tcb.cwnd = 1'000'000;
+  context.set_time(context.now + std::chrono::microseconds(tcb.rto_us));
+  queue("b");
+  EXPECT_EQ(tcb.cwnd, 1'000'000U);
+  ASSERT_EQ(output().size(), 1U);
+  arrive(make(kAck, kPeerIss + 1, kIss + 3));
+  ASSERT_NE(tcb.transfer, nullptr);
+  tcb.cwnd = 1'000'000;
+  context.set_time(context.now + std::chrono::microseconds(tcb.rto_us + 1));
+  queue("c");
+  EXPECT_EQ(tcb.cwnd, initial_window(tcb.snd_mss));
+}
+
+// Something waited for its time to leave, and was acknowledged before it came: the deadline passes,
+// and does not stand for ever.
 TEST_F(Output, NothingToSendIsNotPaced) {
   established();
   queue("text");

@@ -4,6 +4,7 @@
 #include "tcp/path_mtu.hpp"
 
 #include "connection_fixture.hpp"
+#include "tcp/congestion/congestion.hpp"
 
 namespace handfast::tcp {
 namespace {
@@ -186,7 +187,9 @@ TEST_F(PathMtu, FullSizeIsTriedAgainAfterTenMinutes) {
   acknowledge_all();
   wait(9min);
   EXPECT_NE(tcb.transfer, nullptr);  // keeps what it has learned while idle
+  tcb.cwnd = 1'000'000;
   queue(std::string(2000, 'a'));
+  EXPECT_EQ(tcb.cwnd, initial_window(tcb.snd_mss));  // but not its window (RFC 5681 section 4.1)
   EXPECT_EQ(longest(output()), 960U);
   acknowledge_all();
   wait(62s);
