@@ -14,7 +14,7 @@ namespace handfast::tcp {
 
 namespace {
 
-// A Transfer outlives the data by a little: the next request finds the window as it was.
+// A Transfer outlives the data by a little: requests that follow each other do not take a new one.
 constexpr std::uint32_t kTransferKeptUs = 1'000'000;
 
 void give_up(Tcb& tcb, Timeouts& out) {

@@ -8,9 +8,9 @@
 // other half of the first HyStart is here as well (Ha and Rhee, "Taming the elephants: New TCP slow
 // start", 2011): when the ACKs of one round have come in a row for half of the shortest round trip,
 // the path is nearly full, and CSS begins; jitter does not end that. (Linux ends slow start there,
-// which leaves too small a window where ACKs come in lumps.) Once a round's round trips are
-// longer as well for a quarter of the shortest of all, than that and by the same threshold, slow
-// start is over: more would only fill the queue till it overflows.
+// which leaves too small a window where ACKs come in lumps.) Once round trips stay above the
+// shortest of all by the same threshold, for a quarter of it, slow start is over: more would only
+// fill the queue till it overflows.
 //
 // For the initial slow start only, while Tcb::ssthresh is kNeverLost (section 4.3); its callers are
 // NewReno and CUBIC. It ends slow start by setting ssthresh to cwnd.
